@@ -1,0 +1,190 @@
+package spool
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+)
+
+// Memory is a Spool that forgets everything when the process ends. For tests,
+// and for those who would rather lose speech than write it to a disk.
+//
+//	M1  queue holds every unsettled record and nothing before the first of them
+//	M2  queue[0] has position base; positions have no holes
+//	M3  read counts the records of queue that Read has returned
+//	M4  memory is proportional to the span from the oldest unsettled record
+type Memory struct {
+	mu       sync.Mutex
+	queue    []slot // guarded by mu
+	base     Position
+	read     int
+	account  Account
+	pending  uint64 // counted record by record, not from account: the law is a check, not a definition
+	closed   bool
+	appended chan struct{} // size 1: a token says that Read has something to do
+}
+
+// slot is one record and whether it is settled.
+type slot struct {
+	record  Record
+	settled bool
+}
+
+// NewMemory returns an empty spool in memory.
+func NewMemory() *Memory {
+	return &Memory{base: 1, account: Account{Rejected: map[string]uint64{}}, appended: make(chan struct{}, 1)}
+}
+
+// Append stores the group. In memory it is as safe at once as it will ever be.
+func (m *Memory) Append(ctx context.Context, group []Record) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return ErrClosed
+	}
+	for _, r := range group {
+		r.Position = m.base + Position(len(m.queue))
+		m.queue = append(m.queue, slot{record: r})
+		if !r.Ended {
+			m.account.Accepted++
+			m.account.Bytes += uint64(len(r.Message))
+			m.pending++
+		}
+	}
+	m.wake()
+	return nil
+}
+
+// wake lets a waiting Read look again.
+func (m *Memory) wake() {
+	select {
+	case m.appended <- struct{}{}:
+	default:
+	}
+}
+
+// Read copies the oldest records that it has not returned yet into buf.
+func (m *Memory) Read(ctx context.Context, buf []Record) (int, error) {
+	for {
+		n, closed := m.take(buf)
+		switch {
+		case n > 0:
+			return n, nil
+		case closed:
+			return 0, ErrClosed
+		case ctx.Err() != nil:
+			return 0, context.Cause(ctx)
+		}
+		select {
+		case <-m.appended:
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (m *Memory) take(buf []Record) (n int, closed bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for n < len(buf) && m.read < len(m.queue) {
+		buf[n] = m.queue[m.read].record
+		n++
+		m.read++
+	}
+	return n, m.closed
+}
+
+// Settle counts the records' fates and gives back the memory of those that
+// nothing older holds.
+func (m *Memory) Settle(settled ...Settlement) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return ErrClosed
+	}
+	for _, s := range settled {
+		if err := m.settle(s); err != nil {
+			return err
+		}
+	}
+	m.trim()
+	return nil
+}
+
+func (m *Memory) settle(s Settlement) error {
+	if s.Position < m.base || s.Position >= m.base+Position(m.read) {
+		return fmt.Errorf("settle position %d: not among the %d read and unsettled from %d on", s.Position, m.read, m.base)
+	}
+	at := &m.queue[s.Position-m.base]
+	if at.settled {
+		return fmt.Errorf("settle position %d: settled already", s.Position)
+	}
+	at.settled = true
+	if at.record.Ended {
+		return nil
+	}
+	if s.Rejected == "" {
+		m.account.Delivered++
+	} else {
+		m.account.Rejected[s.Rejected]++
+	}
+	m.account.Bytes -= uint64(len(at.record.Message))
+	m.pending--
+	at.record = Record{Position: s.Position}
+	return nil
+}
+
+// trim drops the settled head of the queue. The array behind it is replaced
+// once most of it is unused (M4).
+func (m *Memory) trim() {
+	n := 0
+	for n < m.read && m.queue[n].settled {
+		m.queue[n] = slot{}
+		n++
+	}
+	m.queue, m.base, m.read = m.queue[n:], m.base+Position(n), m.read-n
+	if len(m.queue) == 0 && cap(m.queue) > 1024 {
+		m.queue = nil
+	}
+}
+
+// Recover finds nothing: there is no before.
+func (m *Memory) Recover(context.Context) (Recovery, error) { return Recovery{}, nil }
+
+// Forget has nothing to drop.
+func (m *Memory) Forget(StreamID) error { return nil }
+
+// Account returns the sums of this moment.
+func (m *Memory) Account() Account {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a := m.account
+	a.Rejected = maps.Clone(a.Rejected)
+	a.Pending = m.pending
+	a.Oldest = m.oldest()
+	return a
+}
+
+// oldest looks for the first unsettled utterance. A mark counts for nothing.
+func (m *Memory) oldest() time.Time {
+	for i := range m.queue {
+		if s := &m.queue[i]; !s.settled && !s.record.Ended {
+			return s.record.Received
+		}
+	}
+	return time.Time{}
+}
+
+// Close ends every waiting Read and refuses what comes after it.
+func (m *Memory) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	m.queue, m.read = nil, 0
+	m.wake()
+	return nil
+}
