@@ -1,0 +1,223 @@
+package batcher
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"golang.org/x/sync/errgroup"
+
+	"example.com/steno/batcher/spool"
+)
+
+// Config is what a Batcher works with.
+type Config struct {
+	Limits    Limits
+	Spool     spool.Spool
+	Sender    Sender
+	OnSettled func([]Settled) // told after the spool has been; must not wait. nil: nobody is told
+	Metrics   *metrics.Set
+	Log       *slog.Logger
+}
+
+// Batcher moves utterances from the spool to the sender.
+type Batcher struct {
+	cfg     Config
+	packer  *packer
+	meter   meter
+	results chan result // from the requests in flight to the loop; has room for all of them
+}
+
+// result is a request and what became of it.
+type result struct {
+	request Request
+	outcome Outcome
+}
+
+// maxHeld bounds the utterances taken out of the spool. Above it the batcher
+// stops reading until some are settled; the spool keeps the rest.
+const maxHeld = 100_000
+
+// New returns a Batcher that waits for Run.
+func New(cfg Config) *Batcher {
+	return &Batcher{
+		cfg:     cfg,
+		packer:  newPacker(cfg.Limits, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))),
+		meter:   newMeter(cfg.Metrics),
+		results: make(chan result, cfg.Limits.MaxInFlight),
+	}
+}
+
+// Run sends what the spool holds until input is done, then all that is left
+// without waiting for company, and returns nil once everything is settled.
+// When hard is done first, it abandons the requests in flight and returns
+// hard's cause: what is not settled stays in the spool.
+func (b *Batcher) Run(input, hard context.Context) error {
+	g, ctx := errgroup.WithContext(hard)
+	reading, stopReading := context.WithCancel(input)
+	defer stopReading()
+	context.AfterFunc(ctx, stopReading)
+
+	records := make(chan []spool.Record)
+	g.Go(func() error {
+		defer close(records)
+		return b.read(reading, ctx, records)
+	})
+	g.Go(func() error { return b.loop(ctx, g, records) })
+	return g.Wait()
+}
+
+// read hands records from the spool to the loop until there are no more to
+// come.
+func (b *Batcher) read(input, ctx context.Context, records chan<- []spool.Record) error {
+	buf := make([]spool.Record, 256)
+	for {
+		n, err := b.cfg.Spool.Read(input, buf)
+		if n > 0 {
+			select {
+			case records <- slices.Clone(buf[:n]):
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		switch {
+		case err == nil:
+		case input.Err() != nil: // drained
+			return nil
+		default:
+			return fmt.Errorf("read the spool: %w", err)
+		}
+	}
+}
+
+// loop owns the packer. It returns when records is closed and everything is
+// settled, or when ctx is done and the requests in flight have ended.
+func (b *Batcher) loop(ctx context.Context, g *errgroup.Group, records <-chan []spool.Record) error {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		now := time.Now()
+		b.send(ctx, g, now)
+		if records == nil && b.packer.idle() {
+			return nil
+		}
+		if at := b.packer.wake(now); !at.IsZero() {
+			timer.Reset(at.Sub(now))
+		}
+		open := records
+		if b.packer.held >= maxHeld {
+			open = nil
+		}
+		select {
+		case rs, ok := <-open:
+			if !ok {
+				records = nil
+				b.packer.drain()
+			}
+			if err := b.take(rs); err != nil {
+				return err
+			}
+		case r := <-b.results:
+			if err := b.done(r); err != nil {
+				return err
+			}
+		case <-timer.C:
+		case <-ctx.Done():
+			return b.abandon(ctx)
+		}
+	}
+}
+
+// take adds what was read. The mark of a call's end is settled by being taken:
+// it asks only that nothing of the call waits for company.
+func (b *Batcher) take(rs []spool.Record) error {
+	now := time.Now()
+	for _, r := range rs {
+		b.packer.add(now, r)
+		if r.Ended {
+			if err := b.cfg.Spool.Settle(spool.Settlement{Position: r.Position}); err != nil {
+				return fmt.Errorf("settle the end of a call: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// send starts every request that is due. Each reports to the loop, which
+// waits for all of them.
+func (b *Batcher) send(ctx context.Context, g *errgroup.Group, now time.Time) {
+	if ctx.Err() != nil {
+		return
+	}
+	for r, ok := b.packer.next(now); ok; r, ok = b.packer.next(now) {
+		b.meter.messages.Update(float64(r.Messages()))
+		g.Go(func() error {
+			b.results <- result{r, b.cfg.Sender.Send(ctx, r)}
+			return nil
+		})
+	}
+}
+
+// done settles what an outcome has decided.
+func (b *Batcher) done(r result) error {
+	if got, want := len(r.outcome.Results), len(r.request.Entries); got != want {
+		panic(fmt.Sprintf("BUG: the sender gave %d results for %d entries", got, want))
+	}
+	before := b.packer.gate.trouble
+	settled := b.packer.done(time.Now(), r.request, r.outcome)
+	b.logGate(before, r.outcome)
+	b.meter.outcome(r, settled)
+
+	settlements := make([]spool.Settlement, len(settled))
+	for i, s := range settled {
+		settlements[i] = spool.Settlement{Position: s.Position, Rejected: s.Rejected}
+	}
+	if err := b.cfg.Spool.Settle(settlements...); err != nil {
+		return fmt.Errorf("settle %d utterances: %w", len(settled), err)
+	}
+	b.logRejected(settled, r.outcome.Err)
+	if b.cfg.OnSettled != nil && len(settled) > 0 {
+		b.cfg.OnSettled(settled)
+	}
+	return nil
+}
+
+// abandon waits for the requests in flight, which ctx has cut short, and
+// settles what they say.
+func (b *Batcher) abandon(ctx context.Context) error {
+	for b.packer.inFlight > 0 {
+		if err := b.done(<-b.results); err != nil {
+			return err
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// logGate writes one line for each change of the gate.
+func (b *Batcher) logGate(before Trouble, o Outcome) {
+	g := &b.packer.gate
+	switch {
+	case g.trouble == before:
+	case g.trouble == None:
+		b.cfg.Log.Info("salesforce answers again")
+	default:
+		b.cfg.Log.Warn("salesforce is held back", "why", g.trouble.String(), "for", time.Until(g.until), "cause", o.Err)
+	}
+}
+
+// logRejected writes one line for each request that lost utterances.
+func (b *Batcher) logRejected(settled []Settled, cause error) {
+	n, reason, call := 0, "", ""
+	for _, s := range settled {
+		if s.Rejected != "" {
+			n, reason, call = n+1, s.Rejected, s.Call
+		}
+	}
+	if n > 0 {
+		b.cfg.Log.Warn("utterances rejected", "utterances", n, "reason", reason, "call", call, "cause", cause)
+	}
+}

@@ -1,0 +1,21 @@
+// Package batcher puts utterances of many calls into as few requests as
+// Salesforce's limits allow, without letting any of them wait longer than it
+// must.
+//
+//	engines → ingest → spool → [batcher] → sfclient → Salesforce
+//
+// What it promises: a call's utterances are sent in the order in which the
+// spool gives them, with at most one request of the call in flight; no request
+// exceeds the limits; an utterance whose call is free goes out as soon as five
+// entries are ready, or it is urgent, or its call has ended, or it has waited
+// MaxWait; every utterance is settled exactly once; a call that Salesforce
+// refuses delays no other.
+//
+// The middle is plain data: packer decides (packer.go, with its numbered
+// rules), buffer holds one call's utterances, gate holds the whole org back
+// after a refusal. None of them knows a goroutine, a lock or a clock. Batcher
+// is the one loop that feeds them and carries out what they decide.
+//
+// The package knows neither WebSockets nor HTTP: it reads from a spool.Spool
+// and sends through a Sender.
+package batcher

@@ -1,0 +1,55 @@
+package batcher
+
+import (
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+)
+
+// meter holds the batcher's metrics.
+type meter struct {
+	messages  *metrics.PrometheusHistogram
+	added     *metrics.PrometheusHistogram
+	delivery  *metrics.PrometheusHistogram
+	speech    *metrics.PrometheusHistogram
+	repeated  *metrics.Counter
+	ambiguous *metrics.Counter
+}
+
+// latencyBounds resolve what an agent can tell apart, in seconds.
+var latencyBounds = []float64{.001, .002, .005, .01, .02, .03, .05, .075, .1, .15, .2, .25, .3, .4, .5, .75, 1, 1.5, 2, 3, 5, 10, 30, 60, 300}
+
+func newMeter(set *metrics.Set) meter {
+	return meter{
+		messages:  set.NewPrometheusHistogramExt("steno_batch_messages", []float64{1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 25}),
+		added:     set.NewPrometheusHistogramExt("steno_added_latency_seconds", latencyBounds),
+		delivery:  set.NewPrometheusHistogramExt("steno_delivery_latency_seconds", latencyBounds),
+		speech:    set.NewPrometheusHistogramExt("steno_speech_latency_seconds", latencyBounds),
+		repeated:  set.NewCounter("steno_utterances_repeated_total"),
+		ambiguous: set.NewCounter("steno_utterances_ambiguous_total"),
+	}
+}
+
+// outcome counts a request that has ended, and what it settled.
+func (m *meter) outcome(r result, settled []Settled) {
+	for _, e := range r.request.Entries {
+		for i, u := range e.Utterances {
+			if u.Attempts > 1 {
+				m.repeated.Inc()
+				if e.Utterances[i].Ambiguous {
+					m.ambiguous.Inc()
+				}
+			} else if !r.outcome.Written.IsZero() {
+				seconds(m.added, r.outcome.Written.Sub(u.Received))
+			}
+		}
+	}
+	for _, s := range settled {
+		if s.Rejected == "" {
+			seconds(m.delivery, s.Answered.Sub(s.Received))
+			seconds(m.speech, s.Answered.Sub(s.Spoken))
+		}
+	}
+}
+
+func seconds(h *metrics.PrometheusHistogram, d time.Duration) { h.Update(max(0, d.Seconds())) }

@@ -1,0 +1,123 @@
+package batcher
+
+import (
+	"slices"
+	"time"
+)
+
+// Settled is an utterance whose fate is known.
+type Settled struct {
+	Utterance
+	Rejected string    // the reason; empty: delivered
+	Answered time.Time // when Salesforce's answer was there
+}
+
+// The reasons for which the packer itself gives an utterance up. A Sender's
+// Result has further ones.
+const (
+	ReasonUnknownCall = "unknown_call" // Salesforce did not know the call within Limits.Grace
+	ReasonRefused     = "refused"      // Salesforce refuses it without saying why, also when it is alone
+)
+
+// rests is how long a call rests after a refusal of its own.
+var rests = backoff{500 * time.Millisecond, 30 * time.Second}
+
+// done takes the outcome of a request and returns what is settled by it, in
+// the order of the request.
+func (p *packer) done(now time.Time, r Request, o Outcome) []Settled {
+	p.inFlight--
+	if o.Trouble == None {
+		p.gate.succeed(r.sent)
+	} else {
+		p.gate.shut(now, r.sent, o, p.rng)
+	}
+	var settled []Settled
+	for i := len(r.Entries) - 1; i >= 0; i-- { // from the end: what goes back is put before what went back already (R1)
+		settled = append(settled, p.doneEntry(now, r, i, o)...)
+	}
+	for i := range r.Entries {
+		p.release(now, p.calls[r.Entries[i].Call])
+	}
+	slices.Reverse(settled)
+	p.held -= len(settled)
+	return settled
+}
+
+// doneEntry settles what is final of the request's entry i, last utterance
+// first, and puts the rest back to the head of its call (R7).
+func (p *packer) doneEntry(now time.Time, r Request, i int, o Outcome) []Settled {
+	e := r.Entries[i]
+	b := p.calls[e.Call]
+	v := p.judge(now, b, o.Results[i], r.Messages() == 1)
+	settled, again := split(e, v, o.Answered)
+	if len(settled) > 0 {
+		b.clear(len(settled), v.Verdict == Reject)
+	}
+	if len(again) == 0 {
+		return settled
+	}
+	e.Utterances = again
+	b.unshift(e)
+	switch {
+	case v.Verdict == Suspect:
+		b.suspect(len(again), r.apart)
+	case o.Trouble == None:
+		b.refused = true
+	}
+	return settled
+}
+
+// judge turns the verdicts that depend on a call's past into final ones.
+func (p *packer) judge(now time.Time, b *buffer, v Result, alone bool) Result {
+	if v.Verdict != NotYet {
+		b.unknown = time.Time{}
+	}
+	switch {
+	case v.Verdict == Suspect && alone:
+		v.Verdict, v.Reason = Reject, ReasonRefused
+	case v.Verdict == NotYet && b.unknown.IsZero():
+		b.unknown = now
+	case v.Verdict == NotYet && now.Sub(b.unknown) >= p.lim.Grace:
+		v.Verdict, v.Reason = Reject, ReasonUnknownCall
+	}
+	return v
+}
+
+// split parts an entry into what its verdict settles, last first, and what
+// must be sent again.
+func split(e Entry, v Result, answered time.Time) (settled []Settled, again []Utterance) {
+	for _, u := range slices.Backward(e.Utterances) {
+		verdict := v.Verdict
+		if len(v.Only) > 0 && !slices.Contains(v.Only, u.MessageID) {
+			verdict = Deliver
+		}
+		switch verdict {
+		case Deliver:
+			settled = append(settled, Settled{Utterance: u, Answered: answered})
+		case Reject:
+			settled = append(settled, Settled{Utterance: u, Rejected: v.Reason, Answered: answered})
+		default:
+			u.Ambiguous = u.Ambiguous || v.Ambiguous
+			again = append(again, u)
+		}
+	}
+	slices.Reverse(again)
+	return settled, again
+}
+
+// release frees the lane of a call. A call that was refused rests, each time
+// in a row for longer. It may stand in several entries: the first releases it.
+func (p *packer) release(now time.Time, b *buffer) {
+	if b == nil || !b.inFlight {
+		return
+	}
+	b.inFlight = false
+	if b.refused {
+		b.rest = min(max(2*b.rest, rests.first), rests.longest)
+		b.restedAt = now.Add(jittered(b.rest, p.rng))
+	} else {
+		b.rest, b.restedAt = 0, time.Time{}
+	}
+	b.refused = false
+	p.enqueue(now, b)
+}

@@ -1,0 +1,240 @@
+package batcher
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"example.com/steno/batcher/spool"
+)
+
+// Limits bound what the packer does. Every field must be set, but Grace.
+type Limits struct {
+	MaxEntries  int           // in a request. Salesforce: at most 5 voice calls a request
+	MaxMessages int           // in an entry. Salesforce: at most 5 messages a call
+	MaxInFlight int           // requests at once, all calls together
+	MaxWait     time.Duration // the longest an utterance waits for company while its call is free
+	MixSpeakers bool          // may an entry mix speakers? Salesforce advises one participant an entry
+	Grace       time.Duration // how long Salesforce may not know a call before its utterances are rejected
+}
+
+// packer decides what is sent when. It is plain data: no goroutine, lock,
+// clock or I/O; the caller passes the time in.
+//
+//	R1  utterances of a call leave in the order in which they came
+//	R2  no request exceeds MaxEntries, no entry MaxMessages
+//	R3  at most one request of a call is in flight: its lane
+//	R4  a request is due as soon as any of these holds for calls whose lane is
+//	    free: MaxEntries entries are ready; an utterance is urgent; a call has
+//	    ended; the oldest utterance has waited MaxWait; nothing more will come
+//	R5  urgent utterances go first, then those that have been due longest. What
+//	    is due longest is what came first, so this is earliest deadline first
+//	R6  an urgent utterance that is all that waits of its call goes alone, by
+//	    createTranscriptMessage; with others of its call before it, they go with
+//	    it in one request, which others may join
+//	R7  what must be sent again goes back to the head of its call; a refusal
+//	    that is the call's own makes the call rest, trouble of the org shuts the
+//	    gate
+//	R8  a request that may hold poison is sent again one call at a time, then in
+//	    halves, until the poison is alone; it is rejected, the rest goes
+//	R9  memory is proportional to the utterances held: a call of which nothing
+//	    waits or is in flight is forgotten
+type packer struct {
+	lim      Limits
+	calls    map[string]*buffer
+	ready    queue // may go, with company
+	apart    queue // may go, without: there may be poison (R8)
+	resting  queue // may go later (R7)
+	entries  int   // in ready
+	held     int   // utterances waiting or in flight
+	inFlight int   // requests
+	gate     gate
+	draining bool
+	rng      *rand.Rand
+}
+
+// newPacker returns an empty packer. The rng makes waits differ from sender to
+// sender; it never decides about order.
+func newPacker(lim Limits, rng *rand.Rand) *packer {
+	p := &packer{lim: lim, calls: map[string]*buffer{}, rng: rng}
+	p.ready.less = p.sooner
+	p.apart.less = p.sooner
+	p.resting.less = func(a, b *buffer) bool { return a.restedAt.Before(b.restedAt) }
+	return p
+}
+
+// sooner is R5. Among equals the spool's order decides.
+func (p *packer) sooner(a, b *buffer) bool {
+	if (a.urgent > 0) != (b.urgent > 0) {
+		return a.urgent > 0
+	}
+	if x, y := a.due(p.wait()), b.due(p.wait()); !x.Equal(y) {
+		return x.Before(y)
+	}
+	return a.entries[0].Utterances[0].Position < b.entries[0].Utterances[0].Position
+}
+
+// wait is how long an utterance may wait for company.
+func (p *packer) wait() time.Duration {
+	if p.draining {
+		return 0
+	}
+	return p.lim.MaxWait
+}
+
+// add takes what the spool has read.
+func (p *packer) add(now time.Time, r spool.Record) {
+	b := p.calls[r.Call]
+	if r.Ended {
+		if b != nil {
+			p.unqueue(b)
+			b.ended = true
+			p.enqueue(now, b)
+		}
+		return
+	}
+	if b == nil {
+		b = &buffer{call: r.Call}
+		p.calls[r.Call] = b
+	}
+	since := r.Received
+	if since.After(now) { // the clock was set back, or another machine's stamped it
+		since = now
+	}
+	p.unqueue(b)
+	b.add(Utterance{Record: r}, since, p.lim)
+	p.held++
+	p.enqueue(now, b)
+}
+
+// drain says that nothing more will come.
+func (p *packer) drain() {
+	p.draining = true
+	p.ready.sort() // what is ended was before what was not, and now it is not
+}
+
+// unqueue takes a buffer out of its queue before its order changes.
+func (p *packer) unqueue(b *buffer) {
+	if b.in == nil {
+		return
+	}
+	if b.in == &p.ready {
+		p.entries -= len(b.entries)
+	}
+	b.in.remove(b)
+}
+
+// enqueue puts a buffer into the queue where it belongs now, or forgets it (R9).
+func (p *packer) enqueue(now time.Time, b *buffer) {
+	switch {
+	case b.inFlight:
+	case len(b.entries) == 0:
+		delete(p.calls, b.call)
+	case b.restedAt.After(now):
+		p.resting.put(b)
+	case b.suspects > 0:
+		p.apart.put(b)
+	default:
+		p.ready.put(b)
+		p.entries += len(b.entries)
+	}
+}
+
+// rouse moves the calls that have rested to where they may be sent.
+func (p *packer) rouse(now time.Time) {
+	for b := p.resting.first(); b != nil && !b.restedAt.After(now); b = p.resting.first() {
+		p.unqueue(b)
+		p.enqueue(now, b)
+	}
+}
+
+// next returns a request that is due at now, if there is one and it may go.
+func (p *packer) next(now time.Time) (Request, bool) {
+	p.rouse(now)
+	if p.inFlight >= p.gate.admits(now, p.lim.MaxInFlight) {
+		return Request{}, false
+	}
+	b, suspect := p.ready.first(), p.apart.first()
+	if b == nil || suspect != nil && p.sooner(suspect, b) {
+		if suspect == nil {
+			return Request{}, false
+		}
+		return p.take(now, func(r *Request) { p.pickSuspect(r, suspect) }), true
+	}
+	if p.entries < p.lim.MaxEntries && b.due(p.wait()).After(now) { // R4
+		return Request{}, false
+	}
+	return p.take(now, p.pick), true
+}
+
+// take fills a request and occupies the lanes of its calls.
+func (p *packer) take(now time.Time, pick func(*Request)) Request {
+	r := Request{sent: now}
+	pick(&r)
+	for i := range r.Entries {
+		b := p.calls[r.Entries[i].Call]
+		p.unqueue(b)
+		b.inFlight = true // R3
+		for j := range r.Entries[i].Utterances {
+			r.Entries[i].Utterances[j].Attempts++
+		}
+	}
+	p.inFlight++
+	return r
+}
+
+// pick takes the entries that come first (R5), up to a full request.
+func (p *packer) pick(r *Request) {
+	if b := p.ready.first(); b.alone() { // R6
+		r.Single = true
+		p.pickFrom(r, b)
+		return
+	}
+	for len(r.Entries) < p.lim.MaxEntries && p.ready.first() != nil {
+		p.pickFrom(r, p.ready.first())
+	}
+}
+
+func (p *packer) pickFrom(r *Request, b *buffer) {
+	r.Entries = append(r.Entries, b.shift())
+	p.entries--
+	if len(b.entries) == 0 {
+		p.ready.remove(b)
+		return
+	}
+	p.ready.fix(b)
+}
+
+// pickSuspect takes a part of one call and nothing else (R8).
+func (p *packer) pickSuspect(r *Request, b *buffer) {
+	p.unqueue(b)
+	r.apart = true
+	r.Entries = append(r.Entries, b.shiftPortion())
+}
+
+// wake returns when next should be asked again although nothing has been added
+// or done; zero: not before.
+func (p *packer) wake(now time.Time) time.Time {
+	var at time.Time
+	sooner := func(t time.Time) {
+		if at.IsZero() || t.Before(at) {
+			at = t
+		}
+	}
+	if b := p.resting.first(); b != nil {
+		sooner(b.restedAt)
+	}
+	b := p.ready.first()
+	switch {
+	case b == nil && p.apart.first() == nil:
+	case now.Before(p.gate.until):
+		sooner(p.gate.until)
+	case p.inFlight >= p.gate.admits(now, p.lim.MaxInFlight):
+		// The next outcome wakes.
+	case b != nil:
+		sooner(b.due(p.wait()))
+	}
+	return at
+}
+
+// idle says whether nothing waits and nothing is in flight.
+func (p *packer) idle() bool { return p.held == 0 && p.inFlight == 0 }

@@ -1,0 +1,98 @@
+package batcher
+
+import (
+	"context"
+	"time"
+
+	"example.com/steno/batcher/spool"
+)
+
+// Utterance is a record on its way, and what has happened to it so far.
+type Utterance struct {
+	spool.Record
+	Attempts  int  // requests that it has been in
+	Ambiguous bool // one of them may have been stored though no answer said so
+}
+
+// Entry is what one request carries of one call: at most Limits.MaxMessages
+// utterances, of one speaker unless Limits.MixSpeakers.
+type Entry struct {
+	Call       string
+	Utterances []Utterance
+	oldest     time.Time // when its first utterance began to wait
+}
+
+// Request is one createBulkTranscriptMessages, or one createTranscriptMessage.
+type Request struct {
+	// Single asks for createTranscriptMessage. There is one entry with one
+	// utterance then.
+	Single bool
+	// Entries are in the order in which they must be stored. A call may stand
+	// in several of them.
+	Entries []Entry
+
+	sent  time.Time
+	apart bool // sent without company because it may hold poison
+}
+
+// Messages counts the utterances in the request.
+func (r Request) Messages() int {
+	n := 0
+	for _, e := range r.Entries {
+		n += len(e.Utterances)
+	}
+	return n
+}
+
+// A Sender makes one attempt at a request and says what became of it. It
+// answers in bounded time, also when ctx is done, and never repeats by itself
+// what may have been stored.
+type Sender interface {
+	Send(ctx context.Context, r Request) Outcome
+}
+
+// Outcome says what became of a request.
+type Outcome struct {
+	Results  []Result // one for each entry of the request, in their order
+	Trouble  Trouble  // what the request tells of the whole org
+	Wait     time.Duration
+	Written  time.Time // when the request had left; zero: it did not
+	Answered time.Time // when the answer was there; zero: there was none
+	Err      error     // for the log: what Salesforce said; never text of an utterance
+}
+
+// Result says what became of one entry.
+type Result struct {
+	Verdict   Verdict
+	Reason    string   // of Reject: a short word of a closed set, for metrics and dead letters
+	Only      []string // the message ids that the verdict is about; the entry's others were accepted. Empty: all
+	Ambiguous bool     // the utterances may have been stored all the same
+}
+
+// Verdict is what is to be done with an entry.
+type Verdict int
+
+// The verdicts. The zero Verdict is none of them.
+const (
+	Deliver Verdict = iota + 1 // stored: settle as delivered
+	Reject                     // final: settle as rejected, for Reason
+	Retry                      // send again; the call rests before it
+	NotYet                     // Salesforce does not know the call yet: as Retry, until Limits.Grace is over
+	Suspect                    // something among the entries is refused and nobody says what: send again in smaller parts
+)
+
+// Trouble is what an outcome tells of the org as a whole.
+type Trouble int
+
+// The kinds of trouble, the mild ones first.
+const (
+	None      Trouble = iota // the org answers
+	Down                     // it does not answer, or not with sense: try again in seconds
+	Throttled                // it asks for less: its window is 30 s
+	Parked                   // the day's requests are spent: try again in minutes
+	Barred                   // it will not have us until somebody mends the configuration
+)
+
+var troubleWords = [...]string{None: "none", Down: "down", Throttled: "throttled", Parked: "parked", Barred: "barred"}
+
+func (t Trouble) String() string { return troubleWords[t] }
