@@ -176,6 +176,34 @@ func TestEndOfCall(t *testing.T) {
 	}
 }
 
+func TestEarliestDeadlineFirst(t *testing.T) {
+	lim := limits
+	lim.MaxEntries, lim.MaxInFlight = 2, 1
+	b := newBench(t, lim)
+	b.say("z:x!")
+	b.want("", "z[1] single")
+	b.say("a:x")
+	b.pass(time.Millisecond)
+	b.say("b:x", "a:y")
+	b.answer(ok, None)
+	b.want("R5: b's first is due before a's second", "a[2] b[3]")
+}
+
+func TestDrainGoesByArrival(t *testing.T) {
+	lim := limits
+	lim.MaxEntries, lim.MaxInFlight = 1, 1
+	b := newBench(t, lim)
+	b.say("z:x!")
+	b.want("", "z[1] single")
+	b.say("a:x")
+	b.pass(100 * time.Millisecond)
+	b.say("b:x")
+	b.end("b")
+	b.p.drain()
+	b.answer(ok, None)
+	b.want("R4, R5: none waits for company any more, so the first to come goes first", "a[2]")
+}
+
 func TestDrain(t *testing.T) {
 	b := newBench(t, limits)
 	b.say("a:x", "b:x")
@@ -189,6 +217,13 @@ func TestDrain(t *testing.T) {
 	if !b.p.idle() {
 		t.Error("not idle when all is settled")
 	}
+}
+
+func TestClockSetBack(t *testing.T) {
+	b := newBench(t, limits)
+	b.p.add(b.now, spool.Record{Position: 1, Call: "a", Received: b.now.Add(time.Hour)})
+	b.pass(limits.MaxWait)
+	b.want("R4: it has waited since it was read, whatever its stamp says", "a[1]")
 }
 
 func TestRefusedCallRestsAndOthersGoOn(t *testing.T) {
