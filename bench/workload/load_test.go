@@ -85,11 +85,13 @@ func TestRandomPhaseSpreadsTheCalls(t *testing.T) {
 	const concurrent = 1000
 	calls, _ := anyCalls(t)
 	var began []time.Duration
+	joined := make(map[string]int) // slots, by the recorded call that they joined
 	for a := range workload.Play(calls, workload.PlayOptions{
 		Concurrent: concurrent, RandomPhase: true, Rounds: 1,
 	}) {
 		if a.First {
 			began = append(began, a.Began)
+			joined[a.Recorded]++
 		}
 	}
 	if len(began) != concurrent {
@@ -108,6 +110,13 @@ func TestRandomPhaseSpreadsTheCalls(t *testing.T) {
 	}
 	if got, want := sum/concurrent, square/length/2; math.Abs(got-want) > want*0.1 {
 		t.Errorf("calls are %.1f s old at time zero on average, want %.1f within 10%%", got, want)
+	}
+	// No part of the recording is out of reach.
+	for _, c := range calls {
+		share := concurrent * c.Length().Seconds() / length
+		if n := joined[c.ID]; n == 0 || float64(n) > 3*share {
+			t.Errorf("call %s is joined by %d slots, want about %.0f", c.ID, n, share)
+		}
 	}
 }
 

@@ -95,7 +95,7 @@ func TestPlayIsItsModel(t *testing.T) {
 			// before scaling and after.
 			Speed:         rapid.SampledFrom([]float64{0.5, 1, 2, 8}).Draw(t, "speed"),
 			Duration:      time.Duration(rapid.IntRange(0, 20).Draw(t, "duration")) * time.Second,
-			EndpointDelay: oneDelay(time.Duration(rapid.IntRange(1, 3).Draw(t, "delay")) * 512 * time.Millisecond),
+			EndpointDelay: oneDelay(time.Duration(rapid.IntRange(1, 3).Draw(t, "delay")) * 500 * time.Millisecond),
 		}
 		got, want := slices.Collect(workload.Play(calls, opts)), modelPlay(calls, opts)
 		for i := range min(len(got), len(want)) {
@@ -267,6 +267,26 @@ func TestPlayEachCallOnce(t *testing.T) {
 	if lasts != len(calls) {
 		t.Errorf("%d calls have ended, want %d", lasts, len(calls))
 	}
+}
+
+// The delays are spread evenly from the least to the most.
+func TestPlayEndpointDelays(t *testing.T) {
+	var delays []float64 // seconds
+	for a := range workload.Play(workload.Builtin(), workload.PlayOptions{Rounds: 1}) {
+		delays = append(delays, (a.At - a.To).Seconds())
+	}
+	slices.Sort(delays)
+	f := func(share, want float64) {
+		t.Helper()
+		if got := delays[int(share*float64(len(delays)-1))]; math.Abs(got-want) > 0.02 {
+			t.Errorf("quantile %v of %d delays is %.3f s, want %.3f", share, len(delays), got, want)
+		}
+	}
+	f(0, 0.3)
+	f(0.25, 0.4)
+	f(0.5, 0.5)
+	f(0.75, 0.6)
+	f(0.99, 0.7)
 }
 
 func TestPlayOfNothing(t *testing.T) {

@@ -109,6 +109,15 @@ func TestReadErrors(t *testing.T) {
 	f(hello+`{"text":"`+strings.Repeat("x", 1<<20)+`"}`, "line 2: is longer than 1048576 bytes")
 }
 
+// The longest call there is.
+func TestReadALongCall(t *testing.T) {
+	day := strings.Replace(hello, "900", "86400000", 1)
+	calls, err := workload.Read(strings.NewReader(day))
+	if err != nil || calls[0].Length() != 24*time.Hour {
+		t.Errorf("Read(%q) = %+v, %v; want a call of a day", day, calls, err)
+	}
+}
+
 // An error goes to a log, and what was said never does.
 func TestReadErrorsKeepTextPrivate(t *testing.T) {
 	for _, recording := range []string{
