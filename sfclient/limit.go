@@ -1,0 +1,60 @@
+package sfclient
+
+import (
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// LimitInfo is the org's API usage over the last 24 hours, all its clients
+// together.
+type LimitInfo struct {
+	Used, Max int64     // requests; Used may exceed Max, which a paid org may overrun a little
+	At        time.Time // when it was heard; zero: never
+}
+
+// parseLimitInfo reads the header Sforce-Limit-Info as in
+//
+//	api-usage=10018/100000; api-bursts=1/750
+//	api-usage=25/5000; per-app-api-usage=17/250(appName=sample)
+//
+// of which only the org's own usage matters here.
+func parseLimitInfo(header string, at time.Time) (LimitInfo, bool) {
+	for part := range strings.FieldsFuncSeq(header, func(r rune) bool { return r == ';' || r == ',' }) {
+		name, value, _ := strings.Cut(part, "=")
+		if !strings.EqualFold(strings.TrimSpace(name), "api-usage") {
+			continue
+		}
+		used, most, _ := strings.Cut(value, "/")
+		u, err1 := strconv.ParseInt(strings.TrimSpace(used), 10, 64)
+		m, err2 := strconv.ParseInt(strings.TrimSpace(most), 10, 64)
+		if err1 != nil || err2 != nil || u < 0 || m <= 0 {
+			return LimitInfo{}, false
+		}
+		return LimitInfo{Used: u, Max: m, At: at}, true
+	}
+	return LimitInfo{}, false
+}
+
+// limitBox keeps the newest LimitInfo.
+type limitBox struct {
+	mu   sync.Mutex
+	info LimitInfo // guarded by mu
+}
+
+// put keeps l unless a newer one is known. Answers overtake each other.
+func (b *limitBox) put(l LimitInfo) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if l.At.After(b.info.At) {
+		b.info = l
+	}
+}
+
+// newest returns what put has kept; false: nothing yet.
+func (b *limitBox) newest() (LimitInfo, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.info, !b.info.At.IsZero()
+}
