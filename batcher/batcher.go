@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -30,6 +31,7 @@ type Batcher struct {
 	packer  *packer
 	meter   meter
 	results chan result // from the requests in flight to the loop; has room for all of them
+	trouble atomic.Int32
 }
 
 // result is a request and what became of it.
@@ -51,6 +53,9 @@ func New(cfg Config) *Batcher {
 		results: make(chan result, cfg.Limits.MaxInFlight),
 	}
 }
+
+// Trouble is what holds the whole org's requests back at the moment.
+func (b *Batcher) Trouble() Trouble { return Trouble(b.trouble.Load()) }
 
 // Run sends what the spool holds until input is done, then all that is left
 // without waiting for company, and returns nil once everything is settled.
@@ -169,6 +174,7 @@ func (b *Batcher) done(r result) error {
 	}
 	before := b.packer.gate.trouble
 	settled := b.packer.done(time.Now(), r.request, r.outcome)
+	b.trouble.Store(int32(b.packer.gate.trouble))
 	b.logGate(before, r.outcome)
 	b.meter.outcome(r, settled)
 

@@ -1,6 +1,7 @@
 package batcher
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -89,7 +90,7 @@ func split(e Entry, v Result, answered time.Time) (settled []Settled, again []Ut
 	for _, u := range slices.Backward(e.Utterances) {
 		verdict := v.Verdict
 		if len(v.Only) > 0 && !slices.Contains(v.Only, u.MessageID) {
-			verdict = Deliver
+			verdict = cmp.Or(v.Others, Deliver)
 		}
 		switch verdict {
 		case Deliver:

@@ -287,6 +287,16 @@ func TestOnlyTheNamedOnesAreRefused(t *testing.T) {
 	if want := "1 ,2 invalid,3 "; strings.Join(got, ",") != want {
 		t.Errorf("settled %q, want %q", strings.Join(got, ","), want)
 	}
+
+	b.say("b:x", "b:x", "b:x")
+	b.pass(time.Second)
+	b.want("", "b[4 5 6]")
+	s = b.answer(Result{Verdict: Reject, Reason: "invalid", Only: []string{"b5"}, Others: Retry}, None)
+	if len(s) != 1 || s[0].Position != 5 || s[0].Rejected != "invalid" {
+		t.Errorf("settled %v, want only 5", s)
+	}
+	b.pass(time.Second)
+	b.want("R1, R7: the others go again, in order", "b[4 6]")
 }
 
 func TestPoisonIsFoundAndTheRestGoes(t *testing.T) {

@@ -65,7 +65,8 @@ type Outcome struct {
 type Result struct {
 	Verdict   Verdict
 	Reason    string   // of Reject: a short word of a closed set, for metrics and dead letters
-	Only      []string // the message ids that the verdict is about; the entry's others were accepted. Empty: all
+	Only      []string // the message ids that the verdict is about. Empty: all
+	Others    Verdict  // of the utterances that Only does not name, Deliver or Retry; zero: Deliver
 	Ambiguous bool     // the utterances may have been stored all the same
 }
 

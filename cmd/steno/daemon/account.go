@@ -1,0 +1,61 @@
+package daemon
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"example.com/steno/batcher/spool"
+	"example.com/steno/sfclient"
+)
+
+// writeAccount writes the spool's sums as metrics. They are of one moment, so
+// that in every scrape accepted = delivered + rejected + pending.
+func writeAccount(w io.Writer, a spool.Account, now time.Time) {
+	metrics.WriteCounterUint64(w, "steno_utterances_accepted_total", a.Accepted)
+	metrics.WriteCounterUint64(w, "steno_utterances_delivered_total", a.Delivered)
+	for _, reason := range rejectReasons(a) {
+		metrics.WriteCounterUint64(w, fmt.Sprintf("steno_utterances_rejected_total{reason=%q}", reason), a.Rejected[reason])
+	}
+	metrics.WriteGaugeUint64(w, "steno_utterances_pending", a.Pending)
+	oldest := 0.0
+	if !a.Oldest.IsZero() {
+		oldest = max(0, now.Sub(a.Oldest).Seconds())
+	}
+	metrics.WriteGaugeFloat64(w, "steno_oldest_pending_seconds", oldest)
+	metrics.WriteGaugeUint64(w, "steno_spool_bytes", a.Bytes)
+}
+
+// rejectReasons are all that there are, so that an alert finds each of them at
+// zero, and in case one has been forgotten those of the account.
+func rejectReasons(a spool.Account) []string {
+	reasons := slices.Clone(allReasons)
+	for r := range a.Rejected {
+		reasons = append(reasons, r)
+	}
+	slices.Sort(reasons)
+	return slices.Compact(reasons)
+}
+
+// writeLimit writes what is left of the org's daily API requests. It is not a
+// number until Salesforce has told.
+func writeLimit(w io.Writer, c *sfclient.Client) {
+	remaining := math.NaN()
+	if limit, known := c.Limit(); known {
+		remaining = float64(limit.Max - limit.Used)
+	}
+	metrics.WriteGaugeFloat64(w, "steno_api_requests_remaining", remaining)
+}
+
+// accountLine is the account as the daemon's last words.
+func accountLine(a spool.Account) string {
+	var rejected uint64
+	for _, n := range a.Rejected {
+		rejected += n
+	}
+	return fmt.Sprintf("account: accepted %d, delivered %d, rejected %d, pending %d", a.Accepted, a.Delivered, rejected, a.Pending)
+}

@@ -1,0 +1,84 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"example.com/steno/batcher"
+)
+
+// adminHandler serves health, metrics and profiles.
+func (d *Daemon) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, "ok")
+	})
+	mux.HandleFunc("GET /readyz", d.serveReady)
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		d.set.WritePrometheus(w)
+		metrics.WriteProcessMetrics(w)
+	})
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// readyTimeout bounds the look at Salesforce for one /readyz.
+const readyTimeout = 5 * time.Second
+
+// serveReady answers 200 when engines are well advised to connect, else 503
+// and why.
+func (d *Daemon) serveReady(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+	defer cancel()
+	status, answer := http.StatusOK, map[string]any{"ready": true}
+	if reasons := d.unready(ctx); len(reasons) > 0 {
+		status, answer = http.StatusServiceUnavailable, map[string]any{"ready": false, "reasons": reasons}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	if err := json.NewEncoder(w).Encode(answer); err != nil {
+		d.log.Debug("readiness not told", "cause", err)
+	}
+}
+
+// reason is why the daemon is not ready, in a word for programs and in words
+// for people.
+type reason struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// unready returns every reason not to be ready.
+func (d *Daemon) unready(ctx context.Context) []reason {
+	var reasons []reason
+	if d.draining.Load() {
+		reasons = append(reasons, reason{"draining", "the daemon is shutting down"})
+	}
+	if err := d.client.Token(ctx); err != nil {
+		reasons = append(reasons, reason{"salesforce_token", err.Error()})
+	}
+	if d.batcher.Trouble() == batcher.Barred {
+		reasons = append(reasons, reason{"salesforce_barred", "Salesforce refuses every request until its configuration or ours is mended; see the log"})
+	}
+	if err := d.spoolFails(ctx); err != nil {
+		reasons = append(reasons, reason{"spool", err.Error()})
+	}
+	return reasons
+}
+
+// spoolFails asks the spool to write nothing, which a spool that cannot write
+// refuses.
+func (d *Daemon) spoolFails(ctx context.Context) error {
+	return d.spool.Append(ctx, nil)
+}

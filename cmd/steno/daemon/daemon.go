@@ -1,0 +1,172 @@
+// Package daemon wires Steno's flow and stops it in the order of the flow. It
+// is a package of its own, beside cmd/steno, so that stenolab can run the very
+// daemon that people run.
+//
+//	[ engines → ingest → spool → batcher → sfclient → Salesforce ]
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"golang.org/x/sync/errgroup"
+
+	"example.com/steno/batcher"
+	"example.com/steno/batcher/spool"
+	"example.com/steno/ingest"
+	"example.com/steno/sfclient"
+)
+
+// Daemon is one Steno, from Listen to the end of Run.
+type Daemon struct {
+	settings Settings
+	log      *slog.Logger
+	set      *metrics.Set
+	spool    spool.Spool
+	client   *sfclient.Client
+	batcher  *batcher.Batcher
+	ingest   *ingest.Server
+	doors    net.Listener // of the engines
+	admin    net.Listener
+	draining atomic.Bool
+}
+
+// New wires a daemon. Nothing runs and nothing listens yet.
+func New(s Settings, log *slog.Logger) (*Daemon, error) {
+	d := &Daemon{settings: s, log: log, set: metrics.NewSet(), spool: spool.NewMemory()}
+	client, err := s.NewClient(log)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSettings, err)
+	}
+	d.client = client
+	d.batcher = batcher.New(batcher.Config{
+		Limits: batcher.Limits{
+			MaxEntries: s.BatchMaxCalls, MaxMessages: s.BatchMaxMessages, MaxInFlight: s.SFMaxInFlight,
+			MaxWait: s.BatchMaxWait, MixSpeakers: s.BatchSpeakers == "mixed", Grace: s.BatchGrace,
+		},
+		Spool: d.spool, Sender: newSender(client, d.set), OnSettled: d.settled, Metrics: d.set, Log: log,
+	})
+	d.ingest = ingest.New(ingest.Config{
+		Tokens: s.IngestTokens, QueryToken: s.IngestQueryToken, Org: s.SFOrg, Window: s.IngestWindow, Resume: s.IngestResume,
+		MaxContent: s.IngestMaxContent, MaxConnections: s.IngestMaxConnections, MaxStreams: s.IngestMaxStreams, MaxRate: s.IngestMaxRate,
+	}, d.spool, d.set, log)
+	d.set.RegisterMetricsWriter(func(w io.Writer) {
+		writeAccount(w, d.spool.Account(), time.Now())
+		writeLimit(w, d.client)
+	})
+	return d, nil
+}
+
+// settled passes on what Salesforce has accepted to the engines that asked.
+func (d *Daemon) settled(all []batcher.Settled) {
+	delivered := make([]spool.Record, 0, len(all))
+	for _, s := range all {
+		if s.Rejected == "" {
+			delivered = append(delivered, s.Record)
+		}
+	}
+	if len(delivered) > 0 {
+		d.ingest.Settled(all[0].Answered, delivered) // one answer settles them all
+	}
+}
+
+// Listen opens the daemon's two addresses. Run closes them.
+func (d *Daemon) Listen() error {
+	doors, err := net.Listen("tcp", d.settings.Listen)
+	if err != nil {
+		return fmt.Errorf("open the ingest doors at %sLISTEN: %w", Prefix, err)
+	}
+	admin, err := net.Listen("tcp", d.settings.AdminListen)
+	if err != nil {
+		return errors.Join(fmt.Errorf("open %sADMIN_LISTEN: %w", Prefix, err), doors.Close())
+	}
+	d.doors, d.admin = doors, admin
+	return nil
+}
+
+// Addresses are where the daemon listens, after Listen.
+func (d *Daemon) Addresses() (doors, admin string) {
+	return d.doors.Addr().String(), d.admin.Addr().String()
+}
+
+// AccountLine is the daemon's sums so far, for people.
+func (d *Daemon) AccountLine() string { return accountLine(d.spool.Account()) }
+
+// errDrainTimeout is why requests in flight are cut at the end of a drain.
+var errDrainTimeout = errors.New("the drain took longer than " + Prefix + "DRAIN_TIMEOUT")
+
+// Run serves until ctx is done, and then stops in the order of the flow:
+//
+//  1. ingest: no new connection; what was received is appended and
+//     acknowledged, and the engines are told to reconnect elsewhere
+//  2. the batcher: what the spool holds is sent without waiting for company
+//  3. after DrainTimeout, the requests in flight
+//  4. the admin listener, so that the drain can be watched to its end
+//
+// It returns nil when everything accepted is settled, also when utterances
+// were rejected. What is still pending is in the error and, unless the spool
+// is durable, lost.
+func (d *Daemon) Run(ctx context.Context) error {
+	hard, cut := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cut(nil)
+	input, closeInput := context.WithCancel(hard)
+	defer closeInput()
+	flushed := make(chan struct{})
+
+	doors := &http.Server{Handler: d.ingest.Handler(), ReadHeaderTimeout: headerTimeout}
+	admin := &http.Server{Handler: d.adminHandler(), ReadHeaderTimeout: headerTimeout}
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return serve(doors, d.doors) })
+	g.Go(func() error { return serve(admin, d.admin) })
+	g.Go(func() error { return d.ingest.Run(hard) })
+	g.Go(func() error {
+		defer close(flushed)
+		return d.batcher.Run(input, hard)
+	})
+	g.Go(func() error {
+		d.greet(gctx)
+		<-gctx.Done() // a signal, or the first failure of the others
+		d.draining.Store(true)
+		d.log.Info("draining", "pending", d.spool.Account().Pending, "cause", context.Cause(gctx))
+		timer := time.AfterFunc(d.settings.DrainTimeout, func() { cut(errDrainTimeout) })
+		defer timer.Stop()
+
+		err := errors.Join(d.ingest.Drain(hard), doors.Close())
+		closeInput()
+		<-flushed
+		cut(nil)
+		return errors.Join(err, admin.Close())
+	})
+	return g.Wait()
+}
+
+// headerTimeout is how long a client may take over the head of its request.
+const headerTimeout = 10 * time.Second
+
+// serve is http.Server.Serve for which being closed is no error.
+func serve(s *http.Server, l net.Listener) error {
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// greet says that the daemon is there, and fetches the token before the first
+// utterance needs it. An org that refuses is no reason to stop: the spool
+// holds what comes in, and /readyz tells.
+func (d *Daemon) greet(ctx context.Context) {
+	doors, admin := d.Addresses()
+	d.log.Info("steno listens", "ingest", doors, "admin", admin, "login_url", d.settings.SFLoginURL)
+	d.log.Warn("the spool is in memory: what is acknowledged does not survive a kill of this process")
+	if err := d.client.Token(ctx); err != nil && ctx.Err() == nil {
+		d.log.Error("salesforce gives no token", "cause", err)
+	}
+}

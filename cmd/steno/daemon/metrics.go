@@ -1,0 +1,38 @@
+package daemon
+
+// Metric is one metric as people read of it. A test scrapes a daemon and
+// compares.
+type Metric struct {
+	Name string // with its labels' names
+	Kind string // counter, gauge or histogram
+	Doc  string
+}
+
+// AllMetrics lists what /metrics shows of Steno itself, in the order of the
+// flow. Those of the Go process come on top.
+func AllMetrics() []Metric {
+	return []Metric{
+		{"steno_connections", "gauge", "connections of engines"},
+		{"steno_calls_active", "gauge", "calls with a stream that is open or may come back"},
+		{"steno_ingest_connections_refused_total{why}", "counter", "connections turned away before they began"},
+		{"steno_ingest_nacks_total{code}", "counter", "messages answered with a nack"},
+		{"steno_ingest_ignored_total{why}", "counter", "messages of an unknown type, and fields of an unknown name"},
+		{"steno_ingest_partials_total", "counter", "partials; they go nowhere"},
+		{"steno_utterances_duplicate_total", "counter", "utterances that had been accepted before, and were dropped"},
+		{"steno_utterances_accepted_total", "counter", "utterances acknowledged; = delivered + rejected + pending in every scrape"},
+		{"steno_utterances_pending", "gauge", "utterances accepted and not settled"},
+		{"steno_oldest_pending_seconds", "gauge", "age of the oldest of them; 0: there is none"},
+		{"steno_spool_bytes", "gauge", "size of their messages"},
+		{"steno_batch_messages", "histogram", "utterances a request"},
+		{"steno_requests_total{endpoint,outcome}", "counter", "transcript requests, by what came of them"},
+		{"steno_request_seconds", "histogram", "duration of a transcript request"},
+		{"steno_added_latency_seconds", "histogram", "utterance read from the socket → first request written"},
+		{"steno_delivery_latency_seconds", "histogram", "utterance read from the socket → accepted by Salesforce"},
+		{"steno_speech_latency_seconds", "histogram", "the utterance's endTime → accepted by Salesforce"},
+		{"steno_utterances_delivered_total", "counter", "utterances accepted by Salesforce"},
+		{"steno_utterances_rejected_total{reason}", "counter", "utterances given up, by reason"},
+		{"steno_utterances_repeated_total", "counter", "utterances sent again"},
+		{"steno_utterances_ambiguous_total", "counter", "of these, those that may have been stored the first time"},
+		{"steno_api_requests_remaining", "gauge", "what is left of the org's daily API requests; NaN until Salesforce has told"},
+	}
+}

@@ -1,0 +1,191 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Prefix stands before the name of every setting in the environment.
+const Prefix = "STENO_"
+
+// Settings are all that the daemon is told from outside. This struct is the
+// one source of what --help, the README's table and the parser know of them:
+// env is the variable without Prefix, doc its sentence. A secret also comes as
+// the variable with _FILE behind it, which names a file.
+type Settings struct {
+	Listen      string `env:"LISTEN" envDefault:":8080" doc:"address of the ingest doors"`
+	AdminListen string `env:"ADMIN_LISTEN" envDefault:"127.0.0.1:8081" doc:"address for health, metrics and profiles"`
+
+	IngestTokens         []string      `env:"INGEST_TOKENS" secret:"true" doc:"who may speak to the ingest doors, comma separated; none: only clients on this machine"`
+	IngestQueryToken     bool          `env:"INGEST_QUERY_TOKEN" envDefault:"false" doc:"also take the token from ?token=, for engines that cannot send headers; it then stands in other people's access logs"`
+	IngestWindow         int           `env:"INGEST_WINDOW" envDefault:"256" doc:"utterances of a stream that may wait for their acknowledgement"`
+	IngestResume         time.Duration `env:"INGEST_RESUME" envDefault:"5m" doc:"how long a stream that lost its connection may come back"`
+	IngestMaxContent     int           `env:"INGEST_MAX_CONTENT" envDefault:"32768" doc:"bytes of text in one utterance"`
+	IngestMaxConnections int           `env:"INGEST_MAX_CONNECTIONS" envDefault:"25000" doc:"connections at once"`
+	IngestMaxStreams     int           `env:"INGEST_MAX_STREAMS" envDefault:"1000" doc:"streams open at once on one connection"`
+	IngestMaxRate        int           `env:"INGEST_MAX_RATE" envDefault:"20000" doc:"messages a second on one connection"`
+
+	SFLoginURL     string        `env:"SF_LOGIN_URL,required,notEmpty" doc:"https://<domain>.my.salesforce.com; the token is asked for at /services/oauth2/token"`
+	SFClientID     string        `env:"SF_CLIENT_ID,required,notEmpty" doc:"consumer key of the connected app"`
+	SFClientSecret string        `env:"SF_CLIENT_SECRET,required,notEmpty" secret:"true" doc:"consumer secret of the connected app"`
+	SFCallCenter   string        `env:"SF_CALL_CENTER,required,notEmpty" doc:"callCenterDevName"`
+	SFCert         string        `env:"SF_CERT,required,notEmpty" doc:"certDevName"`
+	SFOrg          string        `env:"SF_ORG" doc:"the org's name; set, a client that names another one is refused"`
+	SFTimeout      time.Duration `env:"SF_TIMEOUT" envDefault:"30s" doc:"longest time for one request; Salesforce itself may take 10 s"`
+	SFMaxInFlight  int           `env:"SF_MAX_IN_FLIGHT" envDefault:"64" doc:"requests at once, all calls together"`
+
+	BatchMaxWait     time.Duration `env:"BATCH_MAX_WAIT" envDefault:"200ms" doc:"an utterance waits no longer than this for company"`
+	BatchMaxCalls    int           `env:"BATCH_MAX_CALLS" envDefault:"5" doc:"entries in a request, at most 5"`
+	BatchMaxMessages int           `env:"BATCH_MAX_MESSAGES" envDefault:"5" doc:"messages in an entry, at most 5"`
+	BatchSpeakers    string        `env:"BATCH_SPEAKERS" envDefault:"one" doc:"one or mixed: may an entry mix speakers"`
+	BatchGrace       time.Duration `env:"BATCH_GRACE" envDefault:"30s" doc:"how long Salesforce may not know a call before what it said is rejected"`
+
+	SpoolDir string `env:"SPOOL_DIR" envDefault:"./steno-data" doc:"where acknowledged utterances are kept until Salesforce has them; memory: nowhere. This version keeps them in memory only"`
+	SpoolURL string `env:"SPOOL_URL" doc:"nats://…: an external JetStream cluster in place of the embedded one. This version refuses it"`
+
+	DrainTimeout time.Duration `env:"DRAIN_TIMEOUT" envDefault:"20s" doc:"after SIGTERM: how long what was accepted may take to reach Salesforce"`
+	LogFormat    string        `env:"LOG_FORMAT" envDefault:"auto" doc:"text, json, or auto: text on a terminal, else JSON"`
+	LogLevel     string        `env:"LOG_LEVEL" envDefault:"info" doc:"debug, info, warn or error"`
+}
+
+// ErrSettings is in every error that the settings are to blame for.
+var ErrSettings = errors.New("settings")
+
+// ParseSettings reads the settings from an environment in os.Environ's shape.
+// The error names every fault that there is, by variable.
+func ParseSettings(environ []string) (Settings, error) {
+	vars := env.ToMap(environ)
+	faults := readSecretFiles(vars)
+	faults = append(faults, emptyVariables(vars)...)
+	s, err := env.ParseAsWithOptions[Settings](env.Options{Environment: vars, Prefix: Prefix})
+	if all, ok := errors.AsType[env.AggregateError](err); ok {
+		faults = append(faults, all.Errors...)
+	} else if err != nil {
+		faults = append(faults, err)
+	}
+	if err == nil {
+		faults = append(faults, s.check()...)
+	}
+	if len(faults) > 0 {
+		return Settings{}, fmt.Errorf("%w: %w", ErrSettings, errors.Join(faults...))
+	}
+	return s, nil
+}
+
+// check finds the values that parse and still make no sense.
+func (s *Settings) check() (faults []error) {
+	fault := func(bad bool, name, format string, args ...any) {
+		if bad {
+			faults = append(faults, fmt.Errorf("%s%s %s", Prefix, name, fmt.Sprintf(format, args...)))
+		}
+	}
+	between := func(name string, v, low, high int) {
+		fault(v < low || v > high, name, "is %d: must be from %d to %d", v, low, high)
+	}
+	positive := func(name string, d time.Duration) {
+		fault(d <= 0, name, "is %v: must be above 0", d)
+	}
+	between("BATCH_MAX_CALLS", s.BatchMaxCalls, 1, 5)
+	between("BATCH_MAX_MESSAGES", s.BatchMaxMessages, 1, 5)
+	between("SF_MAX_IN_FLIGHT", s.SFMaxInFlight, 1, 10_000)
+	between("INGEST_WINDOW", s.IngestWindow, 1, 1<<16)
+	between("INGEST_MAX_CONTENT", s.IngestMaxContent, 1, 1<<20)
+	between("INGEST_MAX_CONNECTIONS", s.IngestMaxConnections, 1, 1<<20)
+	between("INGEST_MAX_STREAMS", s.IngestMaxStreams, 1, 1<<20)
+	between("INGEST_MAX_RATE", s.IngestMaxRate, 1, 1<<30)
+	positive("SF_TIMEOUT", s.SFTimeout)
+	positive("INGEST_RESUME", s.IngestResume)
+	positive("DRAIN_TIMEOUT", s.DrainTimeout)
+	fault(s.BatchMaxWait < 0, "BATCH_MAX_WAIT", "is %v: must not be below 0", s.BatchMaxWait)
+	fault(s.BatchGrace < 0, "BATCH_GRACE", "is %v: must not be below 0", s.BatchGrace)
+	fault(s.BatchSpeakers != "one" && s.BatchSpeakers != "mixed", "BATCH_SPEAKERS", "is %q: must be one or mixed", s.BatchSpeakers)
+	fault(s.LogFormat != "auto" && s.LogFormat != "text" && s.LogFormat != "json", "LOG_FORMAT", "is %q: must be auto, text or json", s.LogFormat)
+	_, err := s.level()
+	fault(err != nil, "LOG_LEVEL", "is %q: must be debug, info, warn or error", s.LogLevel)
+	u, err := url.Parse(s.SFLoginURL)
+	fault(err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http", "SF_LOGIN_URL", "is %q: must be a URL such as https://<domain>.my.salesforce.com", s.SFLoginURL)
+	fault(s.SpoolURL != "", "SPOOL_URL", "is set: this version has no durable spool yet")
+	for i, t := range s.IngestTokens {
+		fault(strings.TrimSpace(t) == "", "INGEST_TOKENS", "is empty in place %d", i+1)
+	}
+	return faults
+}
+
+// Setting is one setting as people read of it.
+type Setting struct {
+	Name     string // with Prefix
+	Default  string
+	Required bool
+	Secret   bool // also comes as Name_FILE
+	Doc      string
+}
+
+// AllSettings lists the settings in the order of the struct.
+func AllSettings() []Setting {
+	var all []Setting
+	for f := range reflect.TypeFor[Settings]().Fields() {
+		name, options, _ := strings.Cut(f.Tag.Get("env"), ",")
+		all = append(all, Setting{
+			Name: Prefix + name, Default: f.Tag.Get("envDefault"), Doc: f.Tag.Get("doc"),
+			Required: strings.Contains(options, "required"), Secret: f.Tag.Get("secret") == "true",
+		})
+	}
+	return all
+}
+
+// UnknownVariables are those with Prefix that are no settings: most likely
+// somebody mistyped one. They are no error, because an orchestrator puts
+// variables of its own into the environment of a service called steno.
+func UnknownVariables(environ []string) []string {
+	known := map[string]bool{}
+	for _, s := range AllSettings() {
+		known[s.Name] = true
+		known[s.Name+"_FILE"] = s.Secret
+	}
+	var unknown []string
+	for _, line := range environ {
+		if name, _, _ := strings.Cut(line, "="); strings.HasPrefix(name, Prefix) && !known[name] {
+			unknown = append(unknown, name)
+		}
+	}
+	return unknown
+}
+
+// readSecretFiles puts the content of X_FILE into X.
+func readSecretFiles(vars map[string]string) (faults []error) {
+	for _, s := range AllSettings() {
+		file, set := vars[s.Name+"_FILE"]
+		if !s.Secret || !set {
+			continue
+		}
+		if _, both := vars[s.Name]; both {
+			faults = append(faults, fmt.Errorf("%s and %s_FILE are both set: which one counts?", s.Name, s.Name))
+			continue
+		}
+		content, err := os.ReadFile(file)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s_FILE: %w", s.Name, err))
+			continue
+		}
+		vars[s.Name] = strings.TrimRight(string(content), "\r\n")
+	}
+	return faults
+}
+
+// emptyVariables are set and empty where a value is needed. The parser would
+// take the default for them, which is not what whoever wrote them sees.
+func emptyVariables(vars map[string]string) (faults []error) {
+	for _, s := range AllSettings() {
+		if v, set := vars[s.Name]; set && v == "" && (s.Default != "" || s.Secret) && !s.Required {
+			faults = append(faults, fmt.Errorf("%s is set but empty: unset it for the default or give it a value", s.Name))
+		}
+	}
+	return faults
+}

@@ -1,0 +1,34 @@
+// Command steno takes utterances from speech engines over WebSockets and puts
+// them on the agent's console in Salesforce Service Cloud Voice.
+//
+//	steno [serve]                                the daemon
+//	steno check                                  are the settings, the org and this machine fit for it
+//	steno call create|update|route|clear-routing Salesforce's call endpoints by hand
+//	steno transcript send|bulk                   Salesforce's transcript endpoints by hand
+//	steno version
+//
+// Settings come from the environment: steno --help lists them. Exit codes: 0
+// done, 1 failed, 2 wrong usage or settings.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal kills
+	os.Exit(run(ctx, os.Args[1:], process{os.Environ(), os.Stdin, os.Stdout, os.Stderr}))
+}
+
+// process is what a command sees of the process that it runs in.
+type process struct {
+	environ []string
+	stdin   io.Reader
+	stdout  io.Writer
+	stderr  io.Writer
+}
