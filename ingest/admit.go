@@ -1,0 +1,136 @@
+package ingest
+
+import (
+	"fmt"
+	"time"
+
+	"example.com/steno/batcher/spool"
+)
+
+// takeOpen opens a stream on this connection.
+func (c *connection) takeOpen(m *message) (ok bool) {
+	o, ignored, f := m.opening(c.server.cfg.Org)
+	if f != nil {
+		called, _ := name("stream", m.stream)
+		return c.say(failure(called, f))
+	}
+	c.server.metrics.ignoredFields.Add(ignored)
+	if _, taken := c.leases[o.id.ID]; taken {
+		return c.say(failure(o.id.ID, &fault{codeDuplicateStream, "stream is open on this connection already"}))
+	}
+	if len(c.leases) >= c.server.cfg.MaxStreams {
+		c.close(closing{code: closeTooMany, text: fmt.Sprintf("at most %d streams on a connection", c.server.cfg.MaxStreams)})
+		return false
+	}
+	return c.attach(o)
+}
+
+// attach makes this connection the owner of the stream, taking it from another
+// one if need be. The other one may be in the middle of an append, whose
+// outcome must be known before this client is told how far the stream is safe.
+func (c *connection) attach(o *opening) (ok bool) {
+	patience := time.NewTimer(takeoverWait)
+	defer patience.Stop()
+	for {
+		older, ok := c.tryAttach(o)
+		if older == nil {
+			return ok
+		}
+		select {
+		case <-older.released:
+		case <-c.released:
+			return false
+		case <-patience.C:
+			return c.say(overloaded(o.id.ID, "the stream's older connection is still storing what it said", retryAfter.Milliseconds()))
+		}
+	}
+}
+
+// tryAttach attaches the stream if nobody is in the way, else returns the
+// connection to wait for. ok is false when this connection is closing.
+func (c *connection) tryAttach(o *opening) (older *connection, ok bool) {
+	s := c.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.closing.code != 0 {
+		return nil, false
+	}
+	g := &s.registry
+	known := g.streams[o.id]
+	if known == nil && len(g.streams) >= s.cfg.MaxStreamsTotal {
+		c.owe(step{body: overloaded(o.id.ID, "too many streams", retryAfter.Milliseconds())})
+		return nil, true
+	}
+	if known != nil && known.owner != nil && known.owner != c {
+		known.owner.closeLocked(closing{code: closeReplaced, text: "another connection has taken a stream over", hard: true})
+		if known.owner != nil {
+			return known.owner, true
+		}
+	}
+	st := g.stream(o)
+	st.owner, st.leaving = c, false
+	c.streams[st] = struct{}{}
+	c.leases[o.id.ID] = lease{st, o}
+	c.owe(step{stream: st, upto: st.received, body: encode(openedAnswer{
+		Type: "opened", Stream: o.id.ID, Epoch: st.epoch, Acked: st.received,
+		Window: s.cfg.Window, PingEvery: s.cfg.PingEvery.Milliseconds(), ServerTime: time.Now().UnixMilli(),
+	})})
+	return nil, true
+}
+
+// arrival is a valid utterance on its way into a turn.
+type arrival struct {
+	record spool.Record
+	given  bool // the client gave the message id, so it may be known from elsewhere
+}
+
+// accept lets the stream's rules decide about seq. f is what is wrong with the
+// utterance itself, which counts only when its turn has come; else a is it.
+func (c *connection) accept(l lease, seq uint64, f *fault, a *arrival) (ok bool) {
+	s := c.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.closing.code != 0 {
+		return false
+	}
+	st, called := l.stream, l.opening.id.ID
+	switch st.offer(seq) {
+	case repeated:
+		s.metrics.duplicates.Inc()
+		c.owe(step{stream: st, upto: st.received})
+	case outOfOrder:
+		s.metrics.nacked(codeGap)
+		c.owe(step{stream: st, upto: st.received, body: nackGap(called, seq, st.expected())})
+	case afterEnd:
+		s.metrics.nacked(codeCallEnded)
+		c.owe(step{stream: st, upto: st.received, body: nack(called, seq, &fault{codeCallEnded, "the stream has ended with seq " + fmt.Sprint(st.received)})})
+	case accepted:
+		if f != nil {
+			s.metrics.nacked(f.code)
+			c.owe(step{stream: st, upto: seq, body: nack(called, seq, f)})
+			break
+		}
+		c.keep(st, a)
+		c.owe(step{stream: st, upto: seq})
+	}
+	return true
+}
+
+// keep puts an utterance into the turn, unless the call has it already under
+// the id that the client gave it. The lock is held.
+func (c *connection) keep(st *stream, a *arrival) {
+	if a.given {
+		id := hashOf(a.record.MessageID)
+		if st.call.seen(id, c) {
+			c.server.metrics.duplicates.Inc()
+			return
+		}
+		if c.server.registry.remember(st.call, id, c, a.record.Received) {
+			signal(c.server.wake)
+		}
+		c.turn.ids = append(c.turn.ids, taken{st.call, id})
+	}
+	st.used = true
+	a.record.Epoch = st.epoch
+	c.turn.records = append(c.turn.records, a.record)
+}

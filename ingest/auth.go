@@ -1,0 +1,120 @@
+package ingest
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/gorilla/websocket"
+)
+
+// subprotocol is echoed to a client that offers it. One that offers none, or
+// only others, is served all the same.
+const subprotocol = "steno.v1"
+
+// guard decides who may come in. The tokens are kept as hashes: comparing
+// those in constant time tells nothing, not even a length.
+type guard struct {
+	tokens [][sha256.Size]byte // none: loopback only
+	query  bool                // ?token= is looked at
+}
+
+func newGuard(cfg Config) guard {
+	g := guard{query: cfg.QueryToken}
+	for _, token := range cfg.Tokens {
+		g.tokens = append(g.tokens, sha256.Sum256([]byte(token)))
+	}
+	return g
+}
+
+// refuse returns why a request is not let in: the metric's word, and a sentence
+// for the client. Both are empty for one that is.
+func (g guard) refuse(r *http.Request) (status int, why, text string) {
+	switch {
+	case len(g.tokens) > 0 && !g.knows(r):
+		return http.StatusUnauthorized, "unauthorized", "a valid token is needed"
+	case len(g.tokens) > 0:
+		// A browser page that knows a token may come from anywhere.
+		return 0, "", ""
+	case !fromHere(r):
+		return http.StatusUnauthorized, "unauthorized", "no tokens are configured: only clients on the same machine are let in"
+	case !sameOrigin(r):
+		// Else any page in a browser on this machine could speak for its user.
+		return http.StatusForbidden, "origin", "without tokens, pages of other origins are not let in"
+	}
+	return 0, "", ""
+}
+
+// knows looks for a known token in all places where clients put them. It never
+// stops early.
+func (g guard) knows(r *http.Request) bool {
+	found := 0
+	for _, offered := range g.offered(r) {
+		hash := sha256.Sum256([]byte(offered))
+		for _, token := range g.tokens {
+			found |= subtle.ConstantTimeCompare(hash[:], token[:])
+		}
+	}
+	return found == 1
+}
+
+func (g guard) offered(r *http.Request) []string {
+	var tokens []string
+	add := func(token string) {
+		if token != "" {
+			tokens = append(tokens, token)
+		}
+	}
+	for _, value := range r.Header.Values("Authorization") {
+		scheme, rest, _ := strings.Cut(value, " ")
+		switch rest = strings.TrimSpace(rest); strings.ToLower(scheme) {
+		case "bearer", "token":
+			add(rest)
+		case "basic":
+			if pair, err := base64.StdEncoding.DecodeString(rest); err == nil {
+				_, password, _ := strings.Cut(string(pair), ":")
+				add(password)
+			}
+		}
+	}
+	add(r.Header.Get("X-API-Key"))
+	for _, entry := range websocket.Subprotocols(r) {
+		if token, ok := strings.CutPrefix(entry, "bearer."); ok {
+			add(token)
+		}
+	}
+	if g.query {
+		add(r.URL.Query().Get("token"))
+	}
+	return tokens
+}
+
+// fromHere is true for clients on this machine. A proxy on this machine speaks
+// for clients elsewhere, and says so in a header.
+func fromHere(r *http.Request) bool {
+	if r.Header.Get("Forwarded") != "" || r.Header.Get("X-Forwarded-For") != "" {
+		return false
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// sameOrigin is true for requests that no browser page of another host made.
+// Browsers always send Origin with those.
+func sameOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && strings.EqualFold(u.Host, r.Host)
+}

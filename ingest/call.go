@@ -1,0 +1,150 @@
+package ingest
+
+import (
+	"crypto/sha256"
+	"time"
+)
+
+// callKeyOf names a call: in Salesforce's eyes, its first vendorCallKey in an
+// org.
+type callKeyOf struct {
+	org, key string
+}
+
+// messageHash stands for a message id, which may be long.
+type messageHash [16]byte
+
+func hashOf(messageID string) messageHash {
+	sum := sha256.Sum256([]byte(messageID))
+	return messageHash(sum[:16])
+}
+
+// call is what several streams have in common: transfers and legs whose
+// transcript goes out under one key. Server.mu guards it.
+type call struct {
+	key     callKeyOf
+	streams map[*stream]struct{}
+	ids     map[messageHash]sighting
+	live    int  // how many of streams have not ended
+	marked  bool // the mark of its end is in the spool, or on its way
+}
+
+// sighting is when a message id was accepted, and by whom while it is not safe.
+type sighting struct {
+	at    time.Time
+	owner any // nil: safe
+}
+
+func (g *registry) call(k callKeyOf) *call {
+	c := g.calls[k]
+	if c == nil {
+		c = &call{key: k, streams: map[*stream]struct{}{}, ids: map[messageHash]sighting{}}
+		g.calls[k] = c
+	}
+	return c
+}
+
+func (g *registry) join(s *stream, c *call) {
+	s.call = c
+	c.streams[s] = struct{}{}
+	if !s.ended {
+		c.marked = false
+		g.live(c, 1)
+	}
+}
+
+func (g *registry) leave(s *stream) {
+	c := s.call
+	if c == nil {
+		return
+	}
+	s.call = nil
+	delete(c.streams, s)
+	if !s.ended {
+		g.live(c, -1)
+	}
+	g.tidy(c)
+}
+
+// live counts streams of c in or out that may still bring something (G5).
+func (g *registry) live(c *call, by int) {
+	was := c.live > 0
+	c.live += by
+	switch is := c.live > 0; {
+	case is && !was:
+		g.active++
+	case was && !is:
+		g.active--
+	}
+}
+
+// end ends a stream, which is not safe yet.
+func (g *registry) end(s *stream) {
+	if !s.ended {
+		s.end()
+		g.live(s.call, -1)
+	}
+}
+
+// rollback forgets what of a stream is not safe.
+func (g *registry) rollback(s *stream) {
+	was := s.ended
+	s.rollback()
+	if was && !s.ended {
+		s.call.marked = false
+		g.live(s.call, 1)
+	}
+}
+
+// tidy keeps G4.
+func (g *registry) tidy(c *call) {
+	if len(c.streams) == 0 && len(c.ids) == 0 && g.calls[c.key] == c {
+		delete(g.calls, c.key)
+	}
+}
+
+// over reports whether every stream of the call has ended and all they brought
+// is in the spool, except what is in the hands of owner.
+func (c *call) over(owner *connection) bool {
+	if c.live > 0 {
+		return false
+	}
+	for s := range c.streams {
+		if !s.endSafe && (!s.ended || s.owner != owner) {
+			return false
+		}
+	}
+	return true
+}
+
+// seen reports whether a message with this id is safe, or is in the hands of
+// owner, who will know when it is. One in other hands may yet fail: who sends
+// it here is better served by a second copy, which carries the same id.
+func (c *call) seen(id messageHash, owner any) bool {
+	at, ok := c.ids[id]
+	return ok && (at.owner == nil || at.owner == owner)
+}
+
+// remember notes that owner has taken in a message with this id. It returns
+// true where nothing else was waiting to expire: Run must be woken.
+func (g *registry) remember(c *call, id messageHash, owner any, now time.Time) (first bool) {
+	first = len(g.ids) == 0
+	c.ids[id] = sighting{at: now, owner: owner}
+	g.ids = append(g.ids, remembered{c, id, now})
+	return first
+}
+
+// keep marks what owner has taken in as safe.
+func (c *call) keep(id messageHash, owner any) {
+	if at, ok := c.ids[id]; ok && at.owner == owner {
+		c.ids[id] = sighting{at: at.at}
+	}
+}
+
+// drop forgets what owner has taken in and could not make safe.
+func (g *registry) drop(c *call, id messageHash, owner any) {
+	if at, ok := c.ids[id]; ok && at.owner == owner {
+		delete(c.ids, id)
+		g.tidy(c)
+	}
+}

@@ -1,0 +1,223 @@
+package ingest
+
+import (
+	"time"
+
+	"example.com/steno/batcher/spool"
+	"github.com/gorilla/websocket"
+)
+
+// commit is the connection's committer: it takes turns, makes them safe and
+// answers them, until the connection ends. It is the only one who writes
+// messages to the socket.
+func (c *connection) commit() {
+	w := writer{ws: c.ws}
+	for {
+		first, t, ok := c.take()
+		if !ok {
+			break
+		}
+		for _, body := range first {
+			w.write(body)
+		}
+		if len(t.steps) > 0 && c.store(&t) {
+			w.answer(t.steps)
+		}
+		if w.err != nil {
+			// The reader must not go on for a client that cannot be answered.
+			// What it has taken in is still made safe: it was received.
+			c.ws.Close()
+		}
+	}
+	c.hangUp(&w)
+}
+
+// take waits until there is something to do: answers that go out at once, or a
+// turn. It hands out one of the two at a time, since a client that is slow to
+// read must not keep its connection busy (C1). It returns false when the
+// connection has ended and owns nothing any more.
+func (c *connection) take() (first [][]byte, t turn, ok bool) {
+	for {
+		c.server.mu.Lock()
+		switch {
+		case c.left:
+			c.server.mu.Unlock()
+			return nil, turn{}, false
+		case len(c.first) > 0:
+			first, c.first = c.first, nil
+			c.server.mu.Unlock()
+			return first, turn{}, true
+		case len(c.turn.steps) > 0:
+			t, c.turn = c.turn, turn{}
+			c.busy = true
+			c.markEnds(&t, c)
+			c.server.mu.Unlock()
+			return nil, t, true
+		case c.closing.code != 0 || c.readEnded:
+			c.release()
+			c.server.mu.Unlock()
+			return nil, turn{}, false
+		}
+		c.server.mu.Unlock()
+		<-c.wake
+	}
+}
+
+// markEnds adds the mark of a call's end for every call that is over with this
+// turn, as far as owner's hands go. The lock is held.
+func (c *connection) markEnds(t *turn, owner *connection) {
+	for i := range t.steps {
+		st := &t.steps[i]
+		if !st.end || st.stream.call.marked || !st.stream.call.over(owner) {
+			continue
+		}
+		call := st.stream.call
+		call.marked = true
+		t.marked = append(t.marked, call)
+		t.records = append(t.records, spool.Record{Org: call.key.org, Call: call.key.key, Ended: true})
+	}
+}
+
+// store makes a turn safe. It returns false when that failed: then nothing of
+// the turn may be answered, and the connection is closing.
+//
+// There is a second append where two connections end the last streams of a
+// call at the same time: neither sees the other's as safe before its own is,
+// so the later one finds only afterwards that the call is over.
+func (c *connection) store(t *turn) bool {
+	for records := t.records; len(records) > 0; {
+		err := c.server.append(c.server.hard, records)
+		if err != nil {
+			c.fail(t)
+			return false
+		}
+		c.server.mu.Lock()
+		c.safe(t)
+		t.records = nil
+		c.markEnds(t, nil)
+		records = t.records
+		c.server.mu.Unlock()
+	}
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	c.safe(t)
+	c.letGo(t)
+	c.busy = false
+	c.owed -= len(t.steps)
+	if c.closing.hard {
+		c.release()
+	}
+	signal(c.room)
+	return true
+}
+
+// safe marks what a turn brought as safe. To do it twice changes nothing. The
+// lock is held.
+func (c *connection) safe(t *turn) {
+	for i := range t.steps {
+		if st := &t.steps[i]; st.stream != nil {
+			st.stream.commit(st.upto)
+			if st.end {
+				st.stream.commitEnd()
+			}
+		}
+	}
+	for _, id := range t.ids {
+		id.call.keep(id.id, c)
+	}
+	t.ids, t.marked = nil, nil
+}
+
+// letGo lets the streams go that the turn's steps closed, unless they have been
+// opened again since. The lock is held.
+func (c *connection) letGo(t *turn) {
+	for i := range t.steps {
+		st := &t.steps[i]
+		if st.leave && st.stream.leaving && st.stream.owner == c {
+			c.let(st.stream, time.Now())
+		}
+	}
+}
+
+// fail drops a turn that could not be made safe, and all after it.
+func (c *connection) fail(t *turn) {
+	how := closing{
+		code: websocket.CloseTryAgainLater, text: "utterances cannot be stored now", hard: true,
+		say: overloaded("", "utterances cannot be stored now: reconnect and resend", retryAfter.Milliseconds()),
+	}
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	if c.server.draining {
+		how.code = websocket.CloseGoingAway
+	}
+	c.server.registry.revoke(t, c)
+	c.busy = false
+	c.closeLocked(how)
+	c.release()
+}
+
+// hangUp says the last words and closes the socket.
+func (c *connection) hangUp(w *writer) {
+	c.server.mu.Lock()
+	how := c.closing
+	c.server.mu.Unlock()
+	if how.code != 0 {
+		if how.say != nil {
+			w.write(how.say)
+		}
+		_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(how.code, how.text), time.Now().Add(closeWait))
+	}
+	if w.err == nil {
+		wait := time.NewTimer(closeWait)
+		defer wait.Stop()
+		select {
+		case <-c.gone:
+		case <-wait.C:
+		}
+	}
+	c.ws.Close()
+}
+
+// writer writes answers. After an error it writes nothing more.
+type writer struct {
+	ws  *websocket.Conn
+	buf []byte
+	err error
+}
+
+func (w *writer) write(body []byte) {
+	if w.err != nil {
+		return
+	}
+	_ = w.ws.SetWriteDeadline(time.Now().Add(writeWait)) // never fails
+	w.err = w.ws.WriteMessage(websocket.TextMessage, body)
+}
+
+// answer writes the answers of a turn in the order of its messages, with one
+// ack a stream: for the last message that is due one, but before any other
+// answer of the stream, so that nothing overtakes it.
+func (w *writer) answer(steps []step) {
+	due := map[*stream]uint64{}
+	ack := func(s *stream) {
+		if seq, ok := due[s]; ok {
+			w.buf = appendAck(w.buf[:0], s.id.ID, seq)
+			w.write(w.buf)
+			delete(due, s)
+		}
+	}
+	for i := range steps {
+		st := &steps[i]
+		switch {
+		case st.body != nil:
+			if st.stream != nil {
+				ack(st.stream)
+			}
+			w.write(st.body)
+		default:
+			due[st.stream] = st.upto
+		}
+	}
+	for i := range steps {
+		ack(steps[i].stream)
+	}
+}

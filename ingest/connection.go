@@ -1,0 +1,219 @@
+package ingest
+
+import (
+	"sync"
+	"time"
+
+	"example.com/steno/batcher/spool"
+	"github.com/gorilla/websocket"
+)
+
+// Close codes that RFC 6455 does not have.
+const (
+	closeNotProtocol = 4400 // not JSON, or a first message that is not open
+	closeReplaced    = 4409 // another connection has taken a stream over
+	closeTooMany     = 4429 // too many streams or messages
+)
+
+const (
+	// writeWait is how long a client may take to read one answer.
+	writeWait = 10 * time.Second
+	// closeWait is how long a client may take to answer the close frame. What
+	// it sends meanwhile is read and dropped: a socket closed with unread data
+	// takes the last answers with it.
+	closeWait = 2 * time.Second
+	// takeoverWait is how long an append of the older connection may hold up
+	// the newer one.
+	takeoverWait = 5 * time.Second
+	// retryAfter is what a client is asked to wait when there is no better number.
+	retryAfter = 2 * time.Second
+)
+
+// connection is one WebSocket. Three goroutines belong to it: the reader, the
+// committer, and the heartbeat.
+//
+//	C1  what the reader takes in is in turn until the committer takes it; while
+//	    the committer has a turn that is not safe, busy is true
+//	C2  once closing is set the reader takes in nothing more
+//	C3  a soft closing first makes the turn safe; a hard one drops it and rolls
+//	    the streams back to what is safe
+//	C4  released is closed when no Append of this connection is under way and
+//	    none will follow; from then on it owns no stream
+type connection struct {
+	server *Server
+	ws     *websocket.Conn
+
+	// Server.mu guards these.
+	turn      turn
+	first     [][]byte // answers about earlier turns, or about none: they go before the turn's own
+	owed      int      // steps that are not safe, in turn or with the committer
+	busy      bool
+	closing   closing
+	readEnded bool
+	streams   map[*stream]struct{} // owned by this connection
+	left      bool                 // released is closed
+
+	wake     chan struct{} // size 1: the committer has something to look at
+	room     chan struct{} // size 1: the reader, waiting for the window, may look again
+	released chan struct{}
+	gone     chan struct{} // closed when the reader has ended
+
+	// Only the reader uses these.
+	leases map[string]lease // by the client's own name for the stream
+	opened bool             // the first message was an open
+	rate   rate
+}
+
+// lease is a stream that is open on a connection.
+type lease struct {
+	stream  *stream
+	opening *opening
+}
+
+// closing says how a connection ends. The zero value: it does not.
+type closing struct {
+	code int
+	text string
+	hard bool
+	say  []byte // a last message before the close frame, or nil
+}
+
+// turn is what the reader has taken in since the committer last took a turn.
+type turn struct {
+	steps   []step
+	records []spool.Record
+	ids     []taken
+	marked  []*call // whose end is marked in records
+}
+
+// step is one message that is owed an answer.
+type step struct {
+	stream *stream // nil: it concerns none, and body is all there is to do
+	upto   uint64  // how far the stream is safe when the turn is
+	end    bool    // the end of the stream is safe with the turn
+	leave  bool    // the connection lets the stream go with the turn
+	body   []byte  // nil: an ack
+}
+
+// taken is a message id that is safe when the turn is.
+type taken struct {
+	call *call
+	id   messageHash
+}
+
+func (s *Server) newConnection(ws *websocket.Conn) *connection {
+	return &connection{
+		server: s, ws: ws,
+		streams: map[*stream]struct{}{}, leases: map[string]lease{},
+		wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
+		released: make(chan struct{}), gone: make(chan struct{}),
+	}
+}
+
+// serve runs the connection until both sides have done with it.
+func (c *connection) serve() {
+	s := c.server
+	s.mu.Lock()
+	s.conns[c] = struct{}{}
+	if s.draining {
+		c.drain()
+	}
+	s.mu.Unlock()
+
+	var goroutines sync.WaitGroup
+	goroutines.Go(c.commit)
+	goroutines.Go(c.heartbeat)
+	c.read()
+	goroutines.Wait()
+
+	s.mu.Lock()
+	delete(s.conns, c)
+	s.mu.Unlock()
+}
+
+// heartbeat sends pings until the reader has ended. An error is no news: the
+// reader and the committer meet it too.
+func (c *connection) heartbeat() {
+	tick := time.NewTicker(c.server.cfg.PingEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			_ = c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeWait))
+		case <-c.gone:
+			return
+		}
+	}
+}
+
+// close begins the end of the connection. The first to say why is heard,
+// except that a hard closing overrules a soft one.
+func (c *connection) close(how closing) {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	c.closeLocked(how)
+}
+
+func (c *connection) closeLocked(how closing) {
+	if c.closing.code != 0 && (c.closing.hard || !how.hard) {
+		return
+	}
+	c.closing = how
+	if how.hard && !c.busy {
+		c.release()
+	}
+	signal(c.wake)
+	signal(c.room)
+}
+
+// drain says goodbye. The lock is held.
+func (c *connection) drain() {
+	if c.closing.code == 0 {
+		c.first = append(c.first, encode(reconnectAnswer{Type: "reconnect", After: jitter(retryAfter).Milliseconds()}))
+	}
+	c.closeLocked(closing{code: websocket.CloseGoingAway, text: "the server is going away: reconnect"})
+}
+
+// release lets all streams go, and drops what of them is not safe (C4). The
+// lock is held.
+func (c *connection) release() {
+	if c.left {
+		return
+	}
+	c.left = true
+	g := &c.server.registry
+	g.revoke(&c.turn, c)
+	c.turn = turn{}
+	now := time.Now()
+	for s := range c.streams {
+		g.rollback(s)
+		c.let(s, now)
+	}
+	close(c.released)
+}
+
+// let lets one stream go. The lock is held.
+func (c *connection) let(s *stream, now time.Time) {
+	delete(c.streams, s)
+	c.server.registry.wait(s, now)
+	signal(c.server.wake)
+}
+
+// revoke takes back what a turn that will not be safe has noted. The streams
+// are rolled back by release.
+func (g *registry) revoke(t *turn, owner *connection) {
+	for _, id := range t.ids {
+		g.drop(id.call, id.id, owner)
+	}
+	for _, c := range t.marked {
+		c.marked = false
+	}
+}
+
+// signal leaves a token in a channel of size 1: whoever waits looks again.
+func signal(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,35 @@
+// Package ingest takes what engines say, over WebSocket or HTTP, and hands it
+// to the spool: each stream's utterances once, in order, acknowledged only
+// when they are safe.
+//
+//	[engines → ingest] → spool → batcher → sfclient → Salesforce
+//	              ↑ack     └── settled ──┘
+//
+// Doors: GET /v1/ingest speaks the native protocol steno.v1 over WebSocket,
+// POST /v1/calls/{vendorCallKey}/utterances takes the same utterances over
+// HTTP. An engine's own format becomes a third kind of door: a dialect turns
+// the engine's frames into message values and joins the way of the native
+// ones at utterance.go; it needs nothing else of this package.
+//
+// The way of a frame, and the file of each station:
+//
+//	frame.go      bytes → JSON objects
+//	message.go    object → message: which fields are there, and of what type
+//	opening.go    message → opening: a valid `open`
+//	utterance.go  message → utterance: valid, and rendered for Salesforce
+//	sequence.go   may this seq come now? the rules of one stream, numbered
+//	registry.go   streams, calls and message ids; who owns which stream
+//	reader.go     the goroutine that does all of the above, one a connection
+//	committer.go  the goroutine that appends to the spool, then answers
+//
+// Each connection has a turn: what the reader has taken in since the committer
+// last looked. The committer takes the whole turn, appends it as one group,
+// marks it safe and writes the answers in the order of the messages. So the
+// slower the spool is, the larger its groups; nothing is answered early; and
+// one goroutine writes, as the WebSocket library demands. A third goroutine
+// sends pings, which the library allows beside the writer: a connection must
+// not look dead because the spool is slow.
+//
+// One lock (Server.mu) guards all state. It is held for a few hundred
+// nanoseconds at a time, never across a decode, an Append, or a socket.
+package ingest

@@ -1,0 +1,155 @@
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"example.com/steno/batcher/spool"
+	"github.com/tidwall/gjson"
+)
+
+// postWait is how long a request waits for the spool. Whoever pushes over HTTP
+// has a time-out of its own, and rather hears 503 than nothing.
+const postWait = 10 * time.Second
+
+// servePost is the HTTP door: utterances of one call, all or none.
+func (s *Server) servePost(w http.ResponseWriter, r *http.Request) {
+	if !s.enter(w, r) {
+		return
+	}
+	defer s.leave()
+	received := time.Now()
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.cfg.MaxFrame)))
+	if _, tooBig := errors.AsType[*http.MaxBytesError](err); tooBig {
+		writeFault(w, http.StatusRequestEntityTooLarge, &fault{codeTooLarge, fmt.Sprintf("a body holds at most %d bytes", s.cfg.MaxFrame)})
+		return
+	}
+	if err != nil {
+		writeFault(w, http.StatusBadRequest, invalid("the body could not be read to its end"))
+		return
+	}
+	p, f := s.post(r, asText(body), received)
+	if f != nil {
+		writeFault(w, http.StatusBadRequest, f)
+		return
+	}
+	ctx, cancel := context.WithTimeout(s.hard, postWait)
+	defer cancel()
+	if err := s.storePost(ctx, p); err != nil {
+		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+		writeFault(w, http.StatusServiceUnavailable, &fault{codeOverloaded, "utterances cannot be stored now: send them again"})
+		return
+	}
+	writeJSON(w, http.StatusAccepted, map[string]int{"acked": len(p.records)})
+}
+
+// post is the utterances of one request.
+type post struct {
+	call    callKeyOf
+	records []spool.Record
+}
+
+// post validates a body: one utterance or an array of them.
+func (s *Server) post(r *http.Request, body string, received time.Time) (*post, *fault) {
+	key, f := callKey("vendorCallKey", gjson.Result{Type: gjson.String, Str: r.PathValue("vendorCallKey")})
+	if f != nil {
+		return nil, f
+	}
+	if org := r.URL.Query().Get("org"); s.cfg.Org != "" && org != "" && org != s.cfg.Org {
+		return nil, unknownOrg(org)
+	}
+	body = strings.Trim(body, jsonSpace)
+	if !shallow(body) || !gjson.Valid(body) {
+		return nil, invalid("the body is not JSON")
+	}
+	o := &opening{id: spool.StreamID{Org: s.cfg.Org, Call: key}, call: key}
+	p := &post{call: callKeyOf{o.id.Org, key}}
+	switch parsed := gjson.Parse(body); {
+	case parsed.IsObject():
+		return p, s.postOne(p, o, parsed, received)
+	case parsed.IsArray():
+		parsed.ForEach(func(_, value gjson.Result) bool {
+			path := fmt.Sprintf("utterances[%d]", len(p.records))
+			if !value.IsObject() {
+				f = invalid("%s must be an object, is %s", path, describe(value))
+			} else {
+				f = s.postOne(p, o, value, received).within(path)
+			}
+			return f == nil
+		})
+		return p, f
+	default:
+		return nil, invalid("the body must be an object or an array of objects, is %s", describe(parsed))
+	}
+}
+
+func (s *Server) postOne(p *post, o *opening, value gjson.Result, received time.Time) *fault {
+	m := decode(value.Raw)
+	s.metrics.ignoredFields.Add(m.unknown)
+	if _, f := m.inOrg(s.cfg.Org); f != nil {
+		return f
+	}
+	u, f := m.utterance(o, s.cfg.MaxContent)
+	if f != nil {
+		return f
+	}
+	if u.messageID == "" {
+		u.messageID = contentMessageID(o.call, &u)
+	}
+	p.records = append(p.records, u.record(o, u.messageID, received))
+	return nil
+}
+
+// storePost appends what of the post the call does not have yet.
+func (s *Server) storePost(ctx context.Context, p *post) error {
+	s.mu.Lock()
+	c := s.registry.call(p.call)
+	var fresh []spool.Record
+	var ids []messageHash
+	for i := range p.records {
+		r := &p.records[i]
+		id := hashOf(r.MessageID)
+		if c.seen(id, p) {
+			s.metrics.duplicates.Inc()
+			continue
+		}
+		if s.registry.remember(c, id, p, r.Received) {
+			signal(s.wake)
+		}
+		fresh, ids = append(fresh, *r), append(ids, id)
+	}
+	s.registry.tidy(c)
+	s.mu.Unlock()
+	if len(fresh) == 0 {
+		return nil
+	}
+	err := s.append(ctx, fresh)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range ids {
+		if err != nil {
+			s.registry.drop(c, id, p)
+		} else {
+			c.keep(id, p)
+		}
+	}
+	return err
+}
+
+func writeFault(w http.ResponseWriter, status int, f *fault) {
+	writeJSON(w, status, map[string]any{"error": map[string]string{"code": f.code, "message": f.text}})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	// An answer that cannot be written has no reader.
+	_ = json.NewEncoder(w).Encode(v)
+}

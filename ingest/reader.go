@@ -1,0 +1,307 @@
+package ingest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/tidwall/gjson"
+)
+
+// errTooBig is a frame above Config.MaxFrame.
+var errTooBig = errors.New("frame is too big")
+
+// read is the connection's reader, in the handler's own goroutine. It takes
+// messages in until the connection is closing, then only keeps the socket
+// empty until the other side has closed too.
+func (c *connection) read() {
+	c.watch()
+	var buf bytes.Buffer
+	for {
+		kind, err := c.frame(&buf)
+		if err != nil {
+			c.lost(err)
+			break
+		}
+		if !c.takeFrame(kind, buf.Bytes(), time.Now()) {
+			break
+		}
+	}
+	for err := error(nil); err == nil; {
+		_, _, err = c.ws.NextReader()
+	}
+	c.server.mu.Lock()
+	c.readEnded = true
+	c.server.mu.Unlock()
+	close(c.gone)
+	signal(c.wake)
+}
+
+// watch sets what happens at control frames. Each is a sign of life. A close
+// frame is answered by the committer, once everything before it is answered.
+func (c *connection) watch() {
+	c.ws.SetPongHandler(func(string) error {
+		c.alive()
+		return nil
+	})
+	c.ws.SetPingHandler(func(data string) error {
+		c.alive()
+		// A pong that cannot be written is no reason to stop reading.
+		_ = c.ws.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(writeWait))
+		return nil
+	})
+	c.ws.SetCloseHandler(func(int, string) error { return nil })
+}
+
+// alive puts the idle deadline off.
+func (c *connection) alive() { _ = c.ws.SetReadDeadline(time.Now().Add(c.server.cfg.Idle)) }
+
+// frame reads one frame into buf.
+func (c *connection) frame(buf *bytes.Buffer) (kind int, err error) {
+	c.alive()
+	buf.Reset()
+	kind, r, err := c.ws.NextReader()
+	if err != nil {
+		return 0, err
+	}
+	n, err := buf.ReadFrom(io.LimitReader(r, int64(c.server.cfg.MaxFrame)+1))
+	if err == nil && n > int64(c.server.cfg.MaxFrame) {
+		err = errTooBig
+	}
+	return kind, err
+}
+
+// lost begins the end of a connection that cannot be read any further.
+func (c *connection) lost(err error) {
+	if err == errTooBig {
+		c.close(closing{code: websocket.CloseMessageTooBig, text: fmt.Sprintf("a frame holds at most %d bytes", c.server.cfg.MaxFrame)})
+	} else if _, ok := errors.AsType[*websocket.CloseError](err); ok {
+		c.close(closing{code: websocket.CloseNormalClosure})
+	} else if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+		c.close(closing{code: websocket.CloseGoingAway, text: fmt.Sprintf("no message or pong for %v", c.server.cfg.Idle)})
+	}
+}
+
+// takeFrame handles the messages of a frame. It returns false when the
+// connection is closing.
+func (c *connection) takeFrame(kind int, frame []byte, at time.Time) (ok bool) {
+	open := true
+	take := func(object string) bool {
+		open = c.takeMessage(object, at)
+		return open
+	}
+	if kind == websocket.BinaryMessage {
+		// Audio is told from JSON before a megabyte of it is made into text.
+		if !bytes.HasPrefix(bytes.TrimLeft(frame, jsonSpace), []byte("{")) || !eachObject(asText(frame), take) {
+			c.close(closing{code: websocket.CloseUnsupportedData, text: "binary frames must hold JSON objects: this server takes text, not audio"})
+			return false
+		}
+		return open
+	}
+	if !eachObject(asText(frame), take) {
+		c.close(closing{code: closeNotProtocol, text: "a frame must be a JSON object, or several as NDJSON"})
+		return false
+	}
+	return open
+}
+
+// takeMessage handles one message and waits for the window.
+func (c *connection) takeMessage(object string, at time.Time) (ok bool) {
+	if !c.rate.take(at, c.server.cfg.MaxRate) {
+		c.close(closing{code: closeTooMany, text: fmt.Sprintf("at most %d messages a second", c.server.cfg.MaxRate)})
+		return false
+	}
+	m := decode(object)
+	c.server.metrics.ignoredFields.Add(m.unknown)
+	if !c.opened && m.kind.Str != "open" {
+		c.close(closing{code: closeNotProtocol, text: "the first message must be open"})
+		return false
+	}
+	switch m.kind.Str {
+	case "open":
+		c.opened = true
+		ok = c.takeOpen(m)
+	case "utterance":
+		ok = c.takeUtterance(m, at)
+	case "partial":
+		c.takePartial(m)
+		return true
+	case "close":
+		ok = c.takeClose(m)
+	case "ping":
+		ok = c.say([]byte(pong))
+	default:
+		c.server.metrics.ignoredTypes.Inc()
+		return true
+	}
+	return ok && c.waitForRoom()
+}
+
+// waitForRoom waits while the client has more than a window unanswered, and
+// returns false when the connection is closing.
+func (c *connection) waitForRoom() (ok bool) {
+	for {
+		c.server.mu.Lock()
+		over, ending := c.owed > c.server.cfg.Window, c.closing.code != 0
+		c.server.mu.Unlock()
+		if ending || !over {
+			return !ending
+		}
+		<-c.room
+	}
+}
+
+// owe adds a step to the turn. The lock is held.
+func (c *connection) owe(st step) {
+	c.turn.steps = append(c.turn.steps, st)
+	c.owed++
+	signal(c.wake)
+}
+
+// say owes an answer that concerns no open stream.
+func (c *connection) say(body []byte) (ok bool) {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	if c.closing.code != 0 {
+		return false
+	}
+	c.owe(step{body: body})
+	return true
+}
+
+// lease finds the open stream that a message names. A message may leave the
+// name out while exactly one stream is open.
+func (c *connection) lease(m *message) (l lease, called string, f *fault) {
+	if absent(m.stream) && len(c.leases) == 1 {
+		for called, l = range c.leases {
+			return l, called, nil
+		}
+	}
+	if absent(m.stream) {
+		return lease{}, "", &fault{codeUnknownStream, fmt.Sprintf("stream is missing, which only works while one stream is open: %d are", len(c.leases))}
+	}
+	if m.stream.Type != gjson.String {
+		return lease{}, "", &fault{codeUnknownStream, "stream must be a string, is " + describe(m.stream)}
+	}
+	called = m.stream.Str
+	if len(called) > maxName {
+		return lease{}, "", &fault{codeUnknownStream, "stream is " + describe(m.stream)}
+	}
+	l, ok := c.leases[called]
+	if !ok {
+		return lease{}, called, &fault{codeUnknownStream, "stream " + describe(m.stream) + " is not open on this connection"}
+	}
+	return l, called, nil
+}
+
+// takeUtterance decides about one utterance. What it says is validated and
+// rendered before the lock is taken; whether it may come now is decided first
+// all the same.
+func (c *connection) takeUtterance(m *message, at time.Time) (ok bool) {
+	seq, badSeq := sequenceNumber(m.seq)
+	l, called, f := c.lease(m)
+	if f == nil {
+		f = badSeq
+	}
+	if f != nil {
+		c.server.metrics.nacked(f.code)
+		return c.say(nack(called, seq, f))
+	}
+	u, f := m.utterance(l.opening, c.server.cfg.MaxContent)
+	if f != nil {
+		return c.accept(l, seq, f, nil)
+	}
+	given := u.messageID != ""
+	if !given {
+		u.messageID = streamMessageID(l.opening.id, seq)
+	}
+	r := u.record(l.opening, u.messageID, at)
+	r.Seq = seq
+	return c.accept(l, seq, nil, &arrival{record: r, given: given})
+}
+
+// sequenceNumber reads seq. Zero is returned with every fault.
+func sequenceNumber(v gjson.Result) (uint64, *fault) {
+	n, f := whole("seq", " above 0", v)
+	if f == nil && n <= 0 {
+		f = invalid("seq must be a whole number above 0, is %s", describe(v))
+	}
+	if f != nil {
+		return 0, f
+	}
+	return uint64(n), nil
+}
+
+// takePartial passes on speech that may change. It is never answered: where it
+// makes no sense, only the next utterance will say so.
+func (c *connection) takePartial(m *message) {
+	c.server.metrics.partials.Inc()
+	tell := c.server.cfg.OnPartial
+	if tell == nil {
+		return
+	}
+	l, _, f := c.lease(m)
+	if f != nil {
+		return
+	}
+	who, f := m.speaker(l.opening)
+	if f != nil || speech(m.content, c.server.cfg.MaxContent) != nil {
+		return
+	}
+	tell(Partial{
+		Stream: l.opening.id, Call: l.opening.call,
+		Speaker: who.participantID, SenderType: who.senderType, Content: strings.Clone(m.content.Str),
+	})
+}
+
+// takeClose ends a stream, or lets it go until it is resumed.
+func (c *connection) takeClose(m *message) (ok bool) {
+	l, called, f := c.lease(m)
+	if f != nil {
+		return c.say(failure(called, f))
+	}
+	delete(c.leases, called)
+	s := c.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.closing.code != 0 {
+		return false
+	}
+	end := m.reason.Type == gjson.String && m.reason.Str == "end"
+	if end {
+		s.registry.end(l.stream)
+	}
+	l.stream.leaving = true
+	upto := l.stream.received
+	c.owe(step{
+		stream: l.stream, upto: upto, end: end, leave: true,
+		body: encode(closedAnswer{Type: "closed", Stream: called, Acked: upto}),
+	})
+	return true
+}
+
+// rate is a bucket of messages: it holds a second's worth.
+type rate struct {
+	left float64
+	last time.Time
+}
+
+// take takes one message out, and returns false when the bucket is empty.
+func (r *rate) take(now time.Time, perSecond int) bool {
+	full := float64(perSecond)
+	if r.last.IsZero() {
+		r.left = full
+	}
+	r.left = min(full, r.left+now.Sub(r.last).Seconds()*full)
+	r.last = now
+	if r.left < 1 {
+		return false
+	}
+	r.left--
+	return true
+}
