@@ -26,9 +26,10 @@ var mayImport = map[string]string{
 	"bench/pack":              "",
 	"bench/workload":          "testdata",
 	"cmd":                     "",
-	"cmd/steno":               "cmd/steno/daemon sfclient",
-	"cmd/steno/daemon":        "batcher batcher/spool ingest sfclient",
-	"cmd/stenolab":            "bench/workload cmd/steno/daemon ingest/client sfclient/orgsim",
+	"cmd/internal/cli":        "",
+	"cmd/steno":               "cmd/internal/cli cmd/steno/daemon sfclient",
+	"cmd/steno/daemon":        "batcher batcher/spool cmd/internal/cli ingest sfclient",
+	"cmd/stenolab":            "bench/workload cmd/internal/cli cmd/steno/daemon ingest/client sfclient/orgsim",
 	"ingest":                  "batcher/spool",
 	"ingest/client":           "",
 	"sfclient":                "",
@@ -114,7 +115,7 @@ func TestPackagesSayWhatTheyPromise(t *testing.T) {
 }
 
 func TestBudgets(t *testing.T) {
-	const maxFile, maxFunc, maxParams = 500, 80, 5
+	const maxFile, maxFunc, maxTest, maxParams = 500, 80, 120, 5 // a test may hold a table
 	for _, s := range sources(t) {
 		if n := s.fset.Position(s.file.End()).Line; n > maxFile {
 			t.Errorf("%s has %d lines, want at most %d", s.path, n, maxFile)
@@ -124,7 +125,7 @@ func TestBudgets(t *testing.T) {
 			if !ok {
 				continue
 			}
-			if n := s.fset.Position(f.End()).Line - s.fset.Position(f.Pos()).Line + 1; n > maxFunc {
+			if n := s.fset.Position(f.End()).Line - s.fset.Position(f.Pos()).Line + 1; n > maxFunc && !s.test || n > maxTest {
 				t.Errorf("%s: %s has %d lines, want at most %d", s.path, f.Name.Name, n, maxFunc)
 			}
 			if n := f.Type.Params.NumFields(); n > maxParams {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"example.com/steno/cmd/internal/cli"
 	"example.com/steno/sfclient"
 )
 
@@ -25,8 +26,8 @@ type createCommand struct {
 }
 
 // Run creates the call.
-func (c createCommand) Run(ctx context.Context, p process) error {
-	client, err := p.client()
+func (c createCommand) Run(ctx context.Context, p cli.Process) error {
+	client, err := newClient(p)
 	if err != nil {
 		return err
 	}
@@ -40,12 +41,12 @@ func (c createCommand) Run(ctx context.Context, p process) error {
 	}
 	if c.Key == "" {
 		call = sfclient.VoiceCall{}
-		if err := p.readJSON(&call); err != nil {
+		if err := readJSON(p, &call); err != nil {
 			return err
 		}
 	}
 	created, err := client.CreateVoiceCall(ctx, call)
-	return p.answer(created, err)
+	return answer(p, created, err)
 }
 
 type updateCommand struct {
@@ -58,20 +59,20 @@ type updateCommand struct {
 }
 
 // Run updates the call.
-func (c updateCommand) Run(ctx context.Context, p process) error {
-	client, err := p.client()
+func (c updateCommand) Run(ctx context.Context, p cli.Process) error {
+	client, err := newClient(p)
 	if err != nil {
 		return err
 	}
 	update := sfclient.VoiceCallUpdate{VoiceCallID: c.ID, IsActiveCall: c.Active, StartTime: c.Start, EndTime: c.End, Queue: c.Queue, Agent: c.Agent}
 	if c.ID == "" {
 		update = sfclient.VoiceCallUpdate{}
-		if err := p.readJSON(&update); err != nil {
+		if err := readJSON(p, &update); err != nil {
 			return err
 		}
 	}
 	status, err := client.UpdateVoiceCall(ctx, update)
-	return p.answer(map[string]string{"status": status}, err)
+	return answer(p, map[string]string{"status": status}, err)
 }
 
 type routeCommand struct {
@@ -83,8 +84,8 @@ type routeCommand struct {
 }
 
 // Run asks where to route the call.
-func (c routeCommand) Run(ctx context.Context, p process) error {
-	client, err := p.client()
+func (c routeCommand) Run(ctx context.Context, p cli.Process) error {
+	client, err := newClient(p)
 	if err != nil {
 		return err
 	}
@@ -97,12 +98,12 @@ func (c routeCommand) Run(ctx context.Context, p process) error {
 	}
 	if c.ID == "" {
 		flow = sfclient.OmniFlow{}
-		if err := p.readJSON(&flow); err != nil {
+		if err := readJSON(p, &flow); err != nil {
 			return err
 		}
 	}
 	routing, err := client.ExecuteOmniFlow(ctx, flow)
-	return p.answer(routing, err)
+	return answer(p, routing, err)
 }
 
 type clearRoutingCommand struct {
@@ -110,8 +111,8 @@ type clearRoutingCommand struct {
 }
 
 // Run clears the call's pending routing.
-func (c clearRoutingCommand) Run(ctx context.Context, p process) error {
-	client, err := p.client()
+func (c clearRoutingCommand) Run(ctx context.Context, p cli.Process) error {
+	client, err := newClient(p)
 	if err != nil {
 		return err
 	}
@@ -119,10 +120,10 @@ func (c clearRoutingCommand) Run(ctx context.Context, p process) error {
 		VoiceCallID string `json:"voiceCallId"`
 	}{c.ID}
 	if c.ID == "" {
-		if err := p.readJSON(&given); err != nil {
+		if err := readJSON(p, &given); err != nil {
 			return err
 		}
 	}
 	status, err := client.ClearRouting(ctx, given.VoiceCallID)
-	return p.answer(map[string]string{"status": status}, err)
+	return answer(p, map[string]string{"status": status}, err)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 
+	"example.com/steno/cmd/internal/cli"
 	"example.com/steno/cmd/steno/daemon"
 	"example.com/steno/sfclient"
 )
@@ -17,17 +18,17 @@ var errCheck = errors.New("not everything is as it must be")
 
 // Run prints one line for each thing that the daemon needs, and fails if one of
 // them is not as it must be. It creates and sends nothing.
-func (checkCommand) Run(ctx context.Context, p process) error {
-	settings, err := daemon.ParseSettings(p.environ)
+func (checkCommand) Run(ctx context.Context, p cli.Process) error {
+	settings, err := daemon.ParseSettings(p.Environ)
 	if err != nil {
 		return err
 	}
 	r := report{p: p}
-	for _, name := range daemon.UnknownVariables(p.environ) {
+	for _, name := range daemon.UnknownVariables(p.Environ) {
 		r.add("settings", fmt.Errorf("%s is no setting: mistyped?", name))
 	}
 	r.add("settings", nil)
-	client, err := p.client()
+	client, err := newClient(p)
 	if err != nil {
 		return err
 	}
@@ -40,7 +41,7 @@ func (checkCommand) Run(ctx context.Context, p process) error {
 	}
 	r.add("ingest address "+settings.Listen, canListen(ctx, settings.Listen))
 	r.add("admin address "+settings.AdminListen, canListen(ctx, settings.AdminListen))
-	fmt.Fprintln(p.stdout, "-     disk: this version keeps the spool in memory")
+	fmt.Fprintln(p.Stdout, "-     disk: this version keeps the spool in memory")
 	if r.failed {
 		return errCheck
 	}
@@ -49,17 +50,17 @@ func (checkCommand) Run(ctx context.Context, p process) error {
 
 // report prints what was checked.
 type report struct {
-	p      process
+	p      cli.Process
 	failed bool
 }
 
 func (r *report) add(what string, err error) {
 	if err == nil {
-		fmt.Fprintf(r.p.stdout, "ok    %s\n", what)
+		fmt.Fprintf(r.p.Stdout, "ok    %s\n", what)
 		return
 	}
 	r.failed = true
-	fmt.Fprintf(r.p.stdout, "FAIL  %s: %v\n", what, err)
+	fmt.Fprintf(r.p.Stdout, "FAIL  %s: %v\n", what, err)
 }
 
 // canListen opens the address and closes it again.

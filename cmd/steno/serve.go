@@ -5,22 +5,23 @@ import (
 	"errors"
 	"fmt"
 
+	"example.com/steno/cmd/internal/cli"
 	"example.com/steno/cmd/steno/daemon"
 )
 
 type serveCommand struct{}
 
 // Run runs the daemon until ctx is done. Its last words are the account.
-func (serveCommand) Run(ctx context.Context, p process) error {
-	settings, err := daemon.ParseSettings(p.environ)
+func (serveCommand) Run(ctx context.Context, p cli.Process) error {
+	settings, err := daemon.ParseSettings(p.Environ)
 	if err != nil {
 		return err
 	}
-	log, err := settings.NewLog(p.stderr)
+	log, err := settings.NewLog(p.Stderr)
 	if err != nil {
 		return err
 	}
-	for _, name := range daemon.UnknownVariables(p.environ) {
+	for _, name := range daemon.UnknownVariables(p.Environ) {
 		log.Warn("no such setting", "variable", name)
 	}
 	d, err := daemon.New(settings, log)
@@ -31,6 +32,6 @@ func (serveCommand) Run(ctx context.Context, p process) error {
 		return err
 	}
 	err = d.Run(ctx)
-	_, printed := fmt.Fprintln(p.stdout, d.AccountLine())
+	_, printed := fmt.Fprintln(p.Stdout, d.AccountLine())
 	return errors.Join(err, printed)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"example.com/steno/cmd/internal/cli"
 	"example.com/steno/sfclient"
 )
 
@@ -22,8 +23,8 @@ type sendCommand struct {
 }
 
 // Run sends one message.
-func (c sendCommand) Run(ctx context.Context, p process) error {
-	client, err := p.client()
+func (c sendCommand) Run(ctx context.Context, p cli.Process) error {
+	client, err := newClient(p)
 	if err != nil {
 		return err
 	}
@@ -39,30 +40,30 @@ func (c sendCommand) Run(ctx context.Context, p process) error {
 	}
 	if c.Call == "" {
 		given.Message = sfclient.Message{}
-		if err := p.readJSON(&given); err != nil {
+		if err := readJSON(p, &given); err != nil {
 			return err
 		}
 	}
-	answer, err := client.CreateTranscriptMessage(ctx, given.VendorCallKey, given.Message)
-	return p.answer(told(answer), err)
+	accepted, err := client.CreateTranscriptMessage(ctx, given.VendorCallKey, given.Message)
+	return answer(p, told(accepted), err)
 }
 
 type bulkCommand struct{}
 
 // Run sends up to five entries of up to five messages each.
-func (bulkCommand) Run(ctx context.Context, p process) error {
-	client, err := p.client()
+func (bulkCommand) Run(ctx context.Context, p cli.Process) error {
+	client, err := newClient(p)
 	if err != nil {
 		return err
 	}
 	var given struct {
 		Entries []sfclient.Entry `json:"entries"`
 	}
-	if err := p.readJSON(&given); err != nil {
+	if err := readJSON(p, &given); err != nil {
 		return err
 	}
-	answer, err := client.CreateBulkTranscriptMessages(ctx, given.Entries)
-	return p.answer(told(answer), err)
+	accepted, err := client.CreateBulkTranscriptMessages(ctx, given.Entries)
+	return answer(p, told(accepted), err)
 }
 
 // refusal is what Salesforce did not take of one call.

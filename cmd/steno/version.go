@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"runtime/debug"
+
+	"example.com/steno/cmd/internal/cli"
 )
 
 type versionCommand struct{}
 
 // Run prints the version that the build has noted.
-func (versionCommand) Run(p process) error {
+func (versionCommand) Run(p cli.Process) error {
 	version, revision := "unknown", ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		version = cmp.Or(info.Main.Version, "(devel)")
@@ -19,6 +21,6 @@ func (versionCommand) Run(p process) error {
 			}
 		}
 	}
-	_, err := fmt.Fprintf(p.stdout, "steno %s%s\n", version, revision)
+	_, err := fmt.Fprintf(p.Stdout, "steno %s%s\n", version, revision)
 	return err
 }

@@ -6,18 +6,19 @@ import (
 	"fmt"
 	"io"
 
+	"example.com/steno/cmd/internal/cli"
 	"example.com/steno/cmd/steno/daemon"
 	"example.com/steno/sfclient"
 )
 
-// client returns the client that the settings name, for commands that speak to
+// newClient returns the client that the settings name, for commands that speak to
 // Salesforce by hand.
-func (p process) client() (*sfclient.Client, error) {
-	settings, err := daemon.ParseSettings(p.environ)
+func newClient(p cli.Process) (*sfclient.Client, error) {
+	settings, err := daemon.ParseSettings(p.Environ)
 	if err != nil {
 		return nil, err
 	}
-	log, err := settings.NewLog(p.stderr)
+	log, err := settings.NewLog(p.Stderr)
 	if err != nil {
 		return nil, err
 	}
@@ -26,25 +27,25 @@ func (p process) client() (*sfclient.Client, error) {
 
 // readJSON fills v from the one JSON object on stdin. A field that Salesforce's
 // endpoint does not have is most likely mistyped, and an error.
-func (p process) readJSON(v any) error {
-	decoder := json.NewDecoder(p.stdin)
+func readJSON(p cli.Process, v any) error {
+	decoder := json.NewDecoder(p.Stdin)
 	decoder.DisallowUnknownFields()
 	err := decoder.Decode(v)
 	switch {
 	case errors.Is(err, io.EOF):
-		return fmt.Errorf("%w: nothing on stdin: give the fields as flags, or one JSON object on stdin", errUsage)
+		return fmt.Errorf("%w: nothing on stdin: give the fields as flags, or one JSON object on stdin", cli.ErrUsage)
 	case err != nil:
-		return fmt.Errorf("%w: JSON on stdin: %w", errUsage, err)
+		return fmt.Errorf("%w: JSON on stdin: %w", cli.ErrUsage, err)
 	case decoder.More():
-		return fmt.Errorf("%w: stdin has more than one JSON object", errUsage)
+		return fmt.Errorf("%w: stdin has more than one JSON object", cli.ErrUsage)
 	}
 	return nil
 }
 
 // answer prints what Salesforce said as JSON, or returns err.
-func (p process) answer(v any, err error) error {
+func answer(p cli.Process, v any, err error) error {
 	if err != nil {
 		return err
 	}
-	return json.NewEncoder(p.stdout).Encode(v)
+	return json.NewEncoder(p.Stdout).Encode(v)
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
+	"example.com/steno/cmd/internal/cli"
 )
 
 // Prefix stands before the name of every setting in the environment.
@@ -56,7 +58,7 @@ type Settings struct {
 }
 
 // ErrSettings is in every error that the settings are to blame for.
-var ErrSettings = errors.New("settings")
+const ErrSettings = cli.UsageError("settings")
 
 // ParseSettings reads the settings from an environment in os.Environ's shape.
 // The error names every fault that there is, by variable.
