@@ -41,12 +41,16 @@ type Daemon struct {
 
 // New wires a daemon. Nothing runs and nothing listens yet.
 func New(s Settings, log *slog.Logger) (*Daemon, error) {
-	d := &Daemon{settings: s, log: log, set: metrics.NewSet(), spool: spool.NewMemory()}
 	client, err := s.NewClient(log)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSettings, err)
+		return nil, err
 	}
-	d.client = client
+	return wire(s, client, log), nil
+}
+
+// wire is New with a client that exists.
+func wire(s Settings, client *sfclient.Client, log *slog.Logger) *Daemon {
+	d := &Daemon{settings: s, log: log, set: metrics.NewSet(), spool: spool.NewMemory(), client: client}
 	d.batcher = batcher.New(batcher.Config{
 		Limits: batcher.Limits{
 			MaxEntries: s.BatchMaxCalls, MaxMessages: s.BatchMaxMessages, MaxInFlight: s.SFMaxInFlight,
@@ -62,7 +66,7 @@ func New(s Settings, log *slog.Logger) (*Daemon, error) {
 		writeAccount(w, d.spool.Account(), time.Now())
 		writeLimit(w, d.client)
 	})
-	return d, nil
+	return d
 }
 
 // settled passes on what Salesforce has accepted to the engines that asked.

@@ -17,10 +17,18 @@ import (
 
 // NewClient returns the client of the org that the settings name.
 func (s *Settings) NewClient(log *slog.Logger) (*sfclient.Client, error) {
-	return sfclient.New(sfclient.Config{
+	client, err := sfclient.New(s.clientConfig(log))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSettings, err)
+	}
+	return client, nil
+}
+
+func (s *Settings) clientConfig(log *slog.Logger) sfclient.Config {
+	return sfclient.Config{
 		LoginURL: s.SFLoginURL, ClientID: s.SFClientID, ClientSecret: s.SFClientSecret,
 		CallCenter: s.SFCallCenter, Cert: s.SFCert, Timeout: s.SFTimeout, MaxInFlight: s.SFMaxInFlight, Logger: log,
-	})
+	}
 }
 
 // The reasons for which Salesforce's answer rejects an utterance for good.
