@@ -74,8 +74,8 @@ func (v Verdict) String() string {
 // The words it knows, in this order: RESOURCE_EXHAUSTED, REQUEST_LIMIT_EXCEEDED
 // and INVALID_SESSION_ID as if they were codes; then, of a JSON answer whose
 // status does not already say that it is about something else, "paused", "Read
-// timed out" (the wrapper's own call to Salesforce), "Id(s) […]",
-// "Multi-Status", "not found" and "does not exist".
+// timed out" (the wrapper's own call to Salesforce), "not found" and "does not
+// exist", "Id(s) […]" and "Multi-Status".
 //
 // What the error is about narrows the verdict. Where there is one message only,
 // Split becomes Reject. Where there are several calls and the org does not say
@@ -166,12 +166,12 @@ func (e *Error) byWords() Verdict {
 		return Retry
 	case e.Code != "":
 		return 0 // The org has a code for its trouble: its prose is less exact than the status.
+	case e.says("not found"), e.says("does not exist"), e.VendorCallKey != "" && e.Status == http.StatusNotFound:
+		return Missing // Before the ids: waiting loses nothing, and a call that never comes is given up all the same.
 	case len(e.IDs) > 0:
 		return Reject
 	case e.says(multiStatus):
 		return Split
-	case e.says("not found"), e.says("does not exist"):
-		return Missing
 	}
 	return 0
 }

@@ -49,6 +49,8 @@ func TestVerdictOfEveryKnownAnswer(t *testing.T) {
 		{"§1.5 404 whole request", bulk, 404, ``, "hold"},
 		{"§1.5 404 of the call, by the wrapper", one, 404, envelope(`["Voice call not found"]`), "missing"},
 		{"§1.5 404 of a call, of three", bulk, 404, envelope(`["Voice call not found"]`), "split"},
+		{"§1.5 404 entry that names ids", alone, 207, entry(404, "Error Processing Transcript with Id(s) [msg-1]. Error: no such call"), "missing"},
+		{"§1.7 words: not found, with ids", alone, 207, entry(400, "Error Processing Transcript with Id(s) [msg-1]. Error: VoiceCall not found"), "missing"},
 		{"§1.5 404 entry", alone, 207, entry(404, "no such call"), "missing"},
 
 		{"§1.7 accepted", bulk, 200, accepted, "accepted"},

@@ -18,6 +18,9 @@ func newClient(p cli.Process) (*sfclient.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	if settings.LogLevel == "info" {
+		settings.LogLevel = "warn" // the daemon's news are noise beside one answer
+	}
 	log, err := settings.NewLog(p.Stderr)
 	if err != nil {
 		return nil, err
