@@ -21,6 +21,7 @@ const module = "example.com/steno"
 var mayImport = map[string]string{
 	"batcher":                 "batcher/spool",
 	"batcher/spool":           "",
+	"batcher/spool/durable":   "batcher/spool",
 	"batcher/spool/spooltest": "batcher/spool",
 	"bench/memnet":            "",
 	"bench/pack":              "",

@@ -152,10 +152,12 @@ func (s statement) refuses() bool {
 // that cannot be given to one of the request's calls refuses the request.
 func perCall(r request, rep reply, s statement) ([]*Error, *Error) {
 	calls := r.calls()
+	// A lone call that is not named is meant all the same.
+	anonymous := len(calls) == 1 && !slices.ContainsFunc(s.entries, func(entry entryStatus) bool { return entry.call == calls[0] })
 	var refused []*Error
 	mentioned := map[string]bool{}
 	for _, entry := range s.entries {
-		if !slices.Contains(calls, entry.call) && len(calls) == 1 {
+		if anonymous {
 			entry.call = calls[0]
 		}
 		mentioned[entry.call] = true

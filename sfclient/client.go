@@ -40,10 +40,7 @@ func New(cfg Config) (*Client, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("sfclient config: %w", err)
 	}
-	base, err := orgBase(cfg.LoginURL)
-	if err != nil {
-		return nil, fmt.Errorf("sfclient config: LoginURL: %w", err)
-	}
+	base, _ := orgBase(cfg.LoginURL) // check has seen it.
 	c := &Client{
 		http:    cfg.httpClient(),
 		timeout: cfg.Timeout,

@@ -21,6 +21,7 @@
 //			// Send the same again, later.
 //		...
 //		}
+//		return // There is no answer.
 //	}
 //	for _, entry := range entries {
 //		if refused := answer.Entry(entry.VendorCallKey); refused != nil {

@@ -43,11 +43,12 @@ type limitBox struct {
 	info LimitInfo // guarded by mu
 }
 
-// put keeps l unless a newer one is known. Answers overtake each other.
+// put keeps l unless a newer one is known: answers overtake each other. The
+// zero LimitInfo of an answer without the header is older than all.
 func (b *limitBox) put(l LimitInfo) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if l.At.After(b.info.At) {
+	if !l.At.Before(b.info.At) {
 		b.info = l
 	}
 }

@@ -181,3 +181,19 @@ func message(id string) sfclient.Message {
 		MessageID: id, SenderType: sfclient.EndUser, Content: "Hello All",
 	}
 }
+
+// serveReal serves a handler on a loopback socket, for what is not in a bubble.
+func serveReal(tb testing.TB, h http.Handler) (url string) {
+	tb.Helper()
+	server := httptest.NewServer(h)
+	tb.Cleanup(server.Close)
+	return server.URL
+}
+
+// slowly waits before it answers.
+func slowly(wait time.Duration, answer func(http.ResponseWriter, *http.Request, int)) func(http.ResponseWriter, *http.Request, int) {
+	return func(w http.ResponseWriter, r *http.Request, n int) {
+		time.Sleep(wait)
+		answer(w, r, n)
+	}
+}

@@ -36,8 +36,9 @@ type entryStatus struct {
 	message string
 }
 
-// maxNesting bounds how deep shapes are looked for in each other.
-const maxNesting = 4
+// maxNesting bounds how deep shapes are looked for in each other, counting
+// arrays: an error array quoted in the envelope's errors needs six.
+const maxNesting = 8
 
 // read understands a body. It never fails: what it cannot read is a statement
 // of a snippet.

@@ -63,6 +63,9 @@ type flight struct {
 
 // get returns the token in force, logging in where there is none.
 func (t *tokens) get(ctx context.Context) (token, *Error) {
+	if ctx.Err() != nil {
+		return token{}, &Error{Endpoint: EndpointToken, cause: causeOf(ctx)}
+	}
 	t.mu.Lock()
 	if t.current.value != "" {
 		defer t.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 // exhausted is Salesforce's own wording of a refused entry.
 const exhausted = "Error Processing Transcript with Id(s) [msg-1]. Error: io.grpc.StatusRuntimeException: RESOURCE_EXHAUSTED: Rate limit exceeded"
 
-// nothing is a request that every answer is judged for: which endpoint, and how
+// asked is the request that an answer is judged for: which endpoint, and how
 // many calls of two messages.
 type asked int
 
@@ -23,96 +23,104 @@ const (
 	login              // the token request
 )
 
-// TestVerdictOfEveryKnownAnswer has each row of the reference's lists of
-// answers. "§" cites the Salesforce reference of this project: 1.5 the bulk
-// endpoint, 1.7 the wrapper, 2.3 the core REST errors, 2.5 OAuth.
+// native207 is the native answer to a request that was accepted in part.
+const native207 = `{"result":"Multi-Status: A few messages were not processed","errorResponse":{"errorResponseEntries":[
+	{"vendorCallKey":"call-1","status":202,"message":"Successfully Processed Transcripts"},
+	{"vendorCallKey":"call-2","status":400,"message":"` + exhausted + `"},
+	{"vendorCallKey":"call-3","status":409,"message":"Transcription paused for participant"}]}}`
+
+// envelope is the wrapper's refusal.
+func envelope(errors string) string { return `{"data":null,"errors":` + errors + `,"success":false}` }
+
+// array is Salesforce's own refusal.
+func array(code, message string) string {
+	return fmt.Sprintf(`[{"message":%q,"errorCode":%q}]`, message, code)
+}
+
+// knownAnswers has each row of the reference's lists of answers. "§" cites the
+// Salesforce reference of this project: 1.5 the bulk endpoint, 1.7 the wrapper,
+// 2.3 the core REST errors, 2.5 OAuth.
+var knownAnswers = []struct {
+	cite   string
+	asked  asked
+	status int
+	body   string
+	want   string // the whole request's verdict, or each call's
+}{
+	{"§1.5 202 Accepted", bulk, 202, `{"result":"Accepted"}`, "accepted"},
+	{"§1.5 207 per call", bulk, 207, native207, "accepted throttle paused"},
+	{"§1.5 429 whole request", bulk, 429, ``, "throttle"},
+	{"§1.5 429 whole request, JSON", bulk, 429, `{"message":"Rate limit"}`, "throttle"},
+	{"§1.5 404 whole request", bulk, 404, ``, "hold"},
+	{"§1.5 404 of the call, by the wrapper", one, 404, envelope(`["Voice call not found"]`), "missing"},
+	{"§1.5 404 of a call, of three", bulk, 404, envelope(`["Voice call not found"]`), "split"},
+	{"§1.5 404 entry that names ids", alone, 207, entry(404, "Error Processing Transcript with Id(s) [msg-1]. Error: no such call"), "missing"},
+	{"§1.7 words: not found, with ids", alone, 207, entry(400, "Error Processing Transcript with Id(s) [msg-1]. Error: VoiceCall not found"), "missing"},
+	{"§1.5 404 entry", alone, 207, entry(404, "no such call"), "missing"},
+
+	{"§1.7 accepted", bulk, 200, accepted, "accepted"},
+	{"§1.7 success:false under 200", bulk, 200, envelope(`["Error message 1","Error message 2"]`), "split"},
+	{"§1.7 success:false under 400", bulk, 400, envelope(`["Error message 1"]`), "split"},
+	{"§1.7 success:false, one message", one, 200, envelope(`["Error message 1"]`), "reject"},
+	{"§1.7 success:false, no errors", bulk, 200, envelope(`null`), "split"},
+	{"§1.7 wrong host", bulk, 401, array("INVALID_SESSION_ID", "Session expired or invalid"), "hold"},
+	{"§1.7 words: RESOURCE_EXHAUSTED", bulk, 200, envelope(`["` + exhausted + `"]`), "throttle"},
+	{"§1.7 words: paused", alone, 200, envelope(`["Transcription paused for participant"]`), "paused"},
+	{"§1.7 words: paused, which of three", bulk, 200, envelope(`["Transcription paused for participant"]`), "split"},
+	{"§1.7 words: Id(s)", bulk, 200, envelope(`["Error Processing Transcript with Id(s) [msg-1, msg-2]. Error: bad"]`), "reject"},
+	{"§1.7 words: Id(s) under 400", bulk, 400, envelope(`["Error Processing Transcript with Id(s) [msg-1]. Error: bad"]`), "reject"},
+	{"§1.7 207 inside the envelope", bulk, 200, `{"data":` + native207 + `,"errors":null,"success":true}`, "accepted throttle paused"},
+	{"§1.7 207 as an errors string", bulk, 200, envelope(`[` + fmt.Sprintf("%q", oneLine(native207)) + `]`), "accepted throttle paused"},
+	{"§1.7 207 under 400", bulk, 400, native207, "accepted throttle paused"},
+	{"§1.7 207 without entries", bulk, 207, `{"result":"Multi-Status: A few messages were not processed"}`, "split"},
+	{"§1.7 429 by the wrapper", bulk, 429, envelope(`["Too many requests"]`), "throttle"},
+	{"§1.7 the wrapper's own call timed out", one, 200, envelope(`["System.CalloutException: Read timed out"]`), "retry"},
+	{"§1.7 HTML", bulk, 200, `<html>Sorry, not found, paused</html>`, "retry"},
+	{"§1.7 plain text", bulk, 200, `OK`, "retry"},
+	{"§1.7 nothing", bulk, 200, ``, "retry"},
+
+	{"§2.3 400 JSON_PARSER_ERROR", bulk, 400, array("JSON_PARSER_ERROR", "Expected , but found } at [line:6, column:25]"), "split"},
+	{"§2.3 400 JSON_PARSER_ERROR, one message", one, 400, array("JSON_PARSER_ERROR", "Expected ,"), "reject"},
+	{"§2.3 401 without a body", bulk, 401, ``, "hold"},
+	{"§2.3 403 TotalRequests", bulk, 403, array("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."), "park"},
+	{"§2.3 403 ConcurrentPerOrgLongTxn", bulk, 403, array("REQUEST_LIMIT_EXCEEDED", "ConcurrentPerOrgLongTxn Limit exceeded."), "throttle"},
+	{"§2.3 403 ConcurrentRequests", bulk, 403, array("REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests (Concurrent API Requests) Limit exceeded."), "throttle"},
+	{"§2.3 403 REQUEST_LIMIT_EXCEEDED by the wrapper", bulk, 403, envelope(`["REQUEST_LIMIT_EXCEEDED: TotalRequests Limit exceeded."]`), "park"},
+	{"§2.3 403 other", bulk, 403, array("INSUFFICIENT_ACCESS", "You do not have access to the Apex class: paused"), "hold"},
+	{"§2.3 404 NOT_FOUND", one, 404, array("NOT_FOUND", "The requested resource does not exist"), "hold"},
+	{"§2.3 404 HTML", one, 404, `<html>Not Found</html>`, "hold"},
+	{"§2.3 405", bulk, 405, array("METHOD_NOT_ALLOWED", "HTTP Method 'POST' not allowed"), "hold"},
+	{"§2.3 415", bulk, 415, array("UNSUPPORTED_MEDIA_TYPE", "Content-Type header specified in HTTP request is not supported"), "hold"},
+	{"§2.3 409", alone, 409, ``, "paused"},
+	{"§2.3 409 of three calls", bulk, 409, ``, "split"},
+	{"§2.3 414", bulk, 414, ``, "hold"},
+	{"§2.3 431", bulk, 431, ``, "hold"},
+	{"§2.3 420", bulk, 420, ``, "retry"},
+	{"§2.3 429", bulk, 429, `<html>slow down</html>`, "throttle"},
+	{"§2.3 500 APEX_ERROR", bulk, 500, array("APEX_ERROR", "System.NullPointerException: not found, paused"), "retry"},
+	{"§2.3 500 other", bulk, 500, `paused`, "retry"},
+	{"§2.3 502", bulk, 502, `<html>Bad Gateway</html>`, "retry"},
+	{"§2.3 503", bulk, 503, ``, "retry"},
+	{"§2.3 503 SERVER_UNAVAILABLE", bulk, 503, array("SERVER_UNAVAILABLE", "Server is too busy"), "retry"},
+	{"504", bulk, 504, ``, "retry"},
+	{"413", bulk, 413, ``, "split"},
+	{"302", bulk, 302, ``, "hold"},
+
+	{"§2.5 form wanted", login, 400, `{"error":"unsupported_grant_type","error_description":"grant type not supported"}`, "hold"},
+	{"§2.5 bad secret", login, 400, `{"error":"invalid_client","error_description":"invalid client credentials"}`, "hold"},
+	{"§2.5 no run-as user", login, 400, `{"error":"invalid_grant","error_description":"no client credentials user enabled"}`, "hold"},
+	{"§2.5 login rate", login, 403, `{"error":"LOGIN_RATE_EXCEEDED","error_description":"wait"}`, "park"},
+	{"§2.5 login rate, array", login, 403, array("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."), "park"},
+	{"§2.5 busy", login, 503, `<html>maintenance</html>`, "retry"},
+	{"§2.5 429", login, 429, ``, "throttle"},
+	{"§2.5 420", login, 420, ``, "hold"},
+	{"§2.5 a page in place of a token", login, 200, `<html>login</html>`, "retry"},
+	{"§2.5 no access_token", login, 200, `{}`, "retry"},
+	{"§2.5 wrong instance_url", login, 200, `{"access_token":"t","instance_url":"https://abc-123.lightning.force.com"}`, "hold"},
+}
+
 func TestVerdictOfEveryKnownAnswer(t *testing.T) {
-	native207 := `{"result":"Multi-Status: A few messages were not processed","errorResponse":{"errorResponseEntries":[
-		{"vendorCallKey":"call-1","status":202,"message":"Successfully Processed Transcripts"},
-		{"vendorCallKey":"call-2","status":400,"message":"` + exhausted + `"},
-		{"vendorCallKey":"call-3","status":409,"message":"Transcription paused for participant"}]}}`
-	envelope := func(errors string) string { return `{"data":null,"errors":` + errors + `,"success":false}` }
-	array := func(code, message string) string {
-		return fmt.Sprintf(`[{"message":%q,"errorCode":%q}]`, message, code)
-	}
-	for _, row := range []struct {
-		cite   string
-		asked  asked
-		status int
-		body   string
-		want   string // the whole request's verdict, or each call's
-	}{
-		{"§1.5 202 Accepted", bulk, 202, `{"result":"Accepted"}`, "accepted"},
-		{"§1.5 207 per call", bulk, 207, native207, "accepted throttle paused"},
-		{"§1.5 429 whole request", bulk, 429, ``, "throttle"},
-		{"§1.5 429 whole request, JSON", bulk, 429, `{"message":"Rate limit"}`, "throttle"},
-		{"§1.5 404 whole request", bulk, 404, ``, "hold"},
-		{"§1.5 404 of the call, by the wrapper", one, 404, envelope(`["Voice call not found"]`), "missing"},
-		{"§1.5 404 of a call, of three", bulk, 404, envelope(`["Voice call not found"]`), "split"},
-		{"§1.5 404 entry that names ids", alone, 207, entry(404, "Error Processing Transcript with Id(s) [msg-1]. Error: no such call"), "missing"},
-		{"§1.7 words: not found, with ids", alone, 207, entry(400, "Error Processing Transcript with Id(s) [msg-1]. Error: VoiceCall not found"), "missing"},
-		{"§1.5 404 entry", alone, 207, entry(404, "no such call"), "missing"},
-
-		{"§1.7 accepted", bulk, 200, accepted, "accepted"},
-		{"§1.7 success:false under 200", bulk, 200, envelope(`["Error message 1","Error message 2"]`), "split"},
-		{"§1.7 success:false under 400", bulk, 400, envelope(`["Error message 1"]`), "split"},
-		{"§1.7 success:false, one message", one, 200, envelope(`["Error message 1"]`), "reject"},
-		{"§1.7 success:false, no errors", bulk, 200, envelope(`null`), "split"},
-		{"§1.7 wrong host", bulk, 401, array("INVALID_SESSION_ID", "Session expired or invalid"), "hold"},
-		{"§1.7 words: RESOURCE_EXHAUSTED", bulk, 200, envelope(`["` + exhausted + `"]`), "throttle"},
-		{"§1.7 words: paused", alone, 200, envelope(`["Transcription paused for participant"]`), "paused"},
-		{"§1.7 words: paused, which of three", bulk, 200, envelope(`["Transcription paused for participant"]`), "split"},
-		{"§1.7 words: Id(s)", bulk, 200, envelope(`["Error Processing Transcript with Id(s) [msg-1, msg-2]. Error: bad"]`), "reject"},
-		{"§1.7 words: Id(s) under 400", bulk, 400, envelope(`["Error Processing Transcript with Id(s) [msg-1]. Error: bad"]`), "reject"},
-		{"§1.7 207 inside the envelope", bulk, 200, `{"data":` + native207 + `,"errors":null,"success":true}`, "accepted throttle paused"},
-		{"§1.7 207 as an errors string", bulk, 200, envelope(`[` + fmt.Sprintf("%q", oneLine(native207)) + `]`), "accepted throttle paused"},
-		{"§1.7 207 under 400", bulk, 400, native207, "accepted throttle paused"},
-		{"§1.7 207 without entries", bulk, 207, `{"result":"Multi-Status: A few messages were not processed"}`, "split"},
-		{"§1.7 429 by the wrapper", bulk, 429, envelope(`["Too many requests"]`), "throttle"},
-		{"§1.7 the wrapper's own call timed out", one, 200, envelope(`["System.CalloutException: Read timed out"]`), "retry"},
-		{"§1.7 HTML", bulk, 200, `<html>Sorry, not found, paused</html>`, "retry"},
-		{"§1.7 plain text", bulk, 200, `OK`, "retry"},
-		{"§1.7 nothing", bulk, 200, ``, "retry"},
-
-		{"§2.3 400 JSON_PARSER_ERROR", bulk, 400, array("JSON_PARSER_ERROR", "Expected , but found } at [line:6, column:25]"), "split"},
-		{"§2.3 400 JSON_PARSER_ERROR, one message", one, 400, array("JSON_PARSER_ERROR", "Expected ,"), "reject"},
-		{"§2.3 401 without a body", bulk, 401, ``, "hold"},
-		{"§2.3 403 TotalRequests", bulk, 403, array("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."), "park"},
-		{"§2.3 403 ConcurrentPerOrgLongTxn", bulk, 403, array("REQUEST_LIMIT_EXCEEDED", "ConcurrentPerOrgLongTxn Limit exceeded."), "throttle"},
-		{"§2.3 403 ConcurrentRequests", bulk, 403, array("REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests (Concurrent API Requests) Limit exceeded."), "throttle"},
-		{"§2.3 403 REQUEST_LIMIT_EXCEEDED by the wrapper", bulk, 403, envelope(`["REQUEST_LIMIT_EXCEEDED: TotalRequests Limit exceeded."]`), "park"},
-		{"§2.3 403 other", bulk, 403, array("INSUFFICIENT_ACCESS", "You do not have access to the Apex class: paused"), "hold"},
-		{"§2.3 404 NOT_FOUND", one, 404, array("NOT_FOUND", "The requested resource does not exist"), "hold"},
-		{"§2.3 404 HTML", one, 404, `<html>Not Found</html>`, "hold"},
-		{"§2.3 405", bulk, 405, array("METHOD_NOT_ALLOWED", "HTTP Method 'POST' not allowed"), "hold"},
-		{"§2.3 415", bulk, 415, array("UNSUPPORTED_MEDIA_TYPE", "Content-Type header specified in HTTP request is not supported"), "hold"},
-		{"§2.3 409", alone, 409, ``, "paused"},
-		{"§2.3 409 of three calls", bulk, 409, ``, "split"},
-		{"§2.3 414", bulk, 414, ``, "hold"},
-		{"§2.3 431", bulk, 431, ``, "hold"},
-		{"§2.3 420", bulk, 420, ``, "retry"},
-		{"§2.3 429", bulk, 429, `<html>slow down</html>`, "throttle"},
-		{"§2.3 500 APEX_ERROR", bulk, 500, array("APEX_ERROR", "System.NullPointerException: not found, paused"), "retry"},
-		{"§2.3 500 other", bulk, 500, `paused`, "retry"},
-		{"§2.3 502", bulk, 502, `<html>Bad Gateway</html>`, "retry"},
-		{"§2.3 503", bulk, 503, ``, "retry"},
-		{"§2.3 503 SERVER_UNAVAILABLE", bulk, 503, array("SERVER_UNAVAILABLE", "Server is too busy"), "retry"},
-		{"504", bulk, 504, ``, "retry"},
-		{"413", bulk, 413, ``, "split"},
-		{"302", bulk, 302, ``, "hold"},
-
-		{"§2.5 form wanted", login, 400, `{"error":"unsupported_grant_type","error_description":"grant type not supported"}`, "hold"},
-		{"§2.5 bad secret", login, 400, `{"error":"invalid_client","error_description":"invalid client credentials"}`, "hold"},
-		{"§2.5 no run-as user", login, 400, `{"error":"invalid_grant","error_description":"no client credentials user enabled"}`, "hold"},
-		{"§2.5 login rate", login, 403, `{"error":"LOGIN_RATE_EXCEEDED","error_description":"wait"}`, "park"},
-		{"§2.5 login rate, array", login, 403, array("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."), "park"},
-		{"§2.5 busy", login, 503, `<html>maintenance</html>`, "retry"},
-		{"§2.5 429", login, 429, ``, "throttle"},
-		{"§2.5 420", login, 420, ``, "hold"},
-		{"§2.5 a page in place of a token", login, 200, `<html>login</html>`, "retry"},
-		{"§2.5 no access_token", login, 200, `{}`, "retry"},
-		{"§2.5 wrong instance_url", login, 200, `{"access_token":"t","instance_url":"https://abc-123.lightning.force.com"}`, "hold"},
-	} {
+	for _, row := range knownAnswers {
 		t.Run(row.cite, func(t *testing.T) {
 			if got := verdicts(t, row.asked, row.status, row.body); got != row.want {
 				t.Errorf("status %d, body %s: verdict %s, want %s", row.status, row.body, got, row.want)

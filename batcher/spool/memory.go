@@ -179,6 +179,16 @@ func (m *Memory) oldest() time.Time {
 	return time.Time{}
 }
 
+// Health finds nothing that could fail but having been closed.
+func (m *Memory) Health() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return ErrClosed
+	}
+	return nil
+}
+
 // Close ends every waiting Read and refuses what comes after it.
 func (m *Memory) Close() error {
 	m.mu.Lock()

@@ -57,6 +57,10 @@ type Spool interface {
 	// Account returns the sums so far, all of one moment.
 	Account() Account
 
+	// Health says why an Append of this moment would fail or wait for long;
+	// nil: it would not.
+	Health() error
+
 	// Close releases what the spool holds. Records that are not settled stay
 	// for the next opening where the spool is durable.
 	Close() error
@@ -111,6 +115,15 @@ type StreamMark struct {
 // Recovery is what a spool knew before it was opened.
 type Recovery struct {
 	Streams []StreamMark
+	Recent  []Sighting
+}
+
+// Sighting is a message id that was accepted in a call. A spool keeps them for
+// as long as a stream may be resumed.
+type Sighting struct {
+	Org, Call string
+	MessageID string
+	At        time.Time
 }
 
 // Account is the spool's bookkeeping. Accepted = Delivered + the sum of

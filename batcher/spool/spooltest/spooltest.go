@@ -251,6 +251,9 @@ func manyAppenders(t *testing.T, s spool.Spool) {
 }
 
 func closed(t *testing.T, s spool.Spool) {
+	if err := s.Health(); err != nil {
+		t.Errorf("Health of an open spool = %v", err)
+	}
 	done := make(chan error)
 	go func() {
 		_, err := s.Read(t.Context(), make([]spool.Record, 1))
@@ -265,5 +268,8 @@ func closed(t *testing.T, s spool.Spool) {
 	}
 	if err := s.Append(t.Context(), []spool.Record{record("a", 1)}); !errors.Is(err, spool.ErrClosed) {
 		t.Errorf("Append after Close returned %v, want ErrClosed", err)
+	}
+	if err := s.Health(); !errors.Is(err, spool.ErrClosed) {
+		t.Errorf("Health after Close = %v, want ErrClosed", err)
 	}
 }

@@ -71,14 +71,8 @@ func (d *Daemon) unready(ctx context.Context) []reason {
 	if d.batcher.Trouble() == batcher.Barred {
 		reasons = append(reasons, reason{"salesforce_barred", "Salesforce refuses every request until its configuration or ours is mended; see the log"})
 	}
-	if err := d.spoolFails(ctx); err != nil {
+	if err := d.spool.Health(); err != nil {
 		reasons = append(reasons, reason{"spool", err.Error()})
 	}
 	return reasons
-}
-
-// spoolFails asks the spool to write nothing, which a spool that cannot write
-// refuses.
-func (d *Daemon) spoolFails(ctx context.Context) error {
-	return d.spool.Append(ctx, nil)
 }
