@@ -45,7 +45,6 @@ type world struct {
 	b       *bench
 	lim     Limits
 	waiting map[string][]spool.Position // by call: neither settled nor in the air, in order
-	flying  int
 	poison  map[spool.Position]bool
 	spoken  int
 	settled int

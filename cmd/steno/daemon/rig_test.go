@@ -23,18 +23,16 @@ import (
 // rig is a whole flow in a bubble: engines, the daemon, and a simulated org,
 // on a network in memory.
 type rig struct {
-	t        *testing.T
-	org      *orgsim.Org
-	orgNet   *memnet.Listener
-	daemon   *Daemon
-	doors    *memnet.Listener
-	admin    *memnet.Listener
-	drain    context.CancelFunc
-	done     chan error
-	log      *strings.Builder
-	want     map[string][]string // message ids by call, in the order in which they were said
-	engines  []*client.Client
-	stopping chan error
+	t      *testing.T
+	org    *orgsim.Org
+	orgNet *memnet.Listener
+	daemon *Daemon
+	doors  *memnet.Listener
+	admin  *memnet.Listener
+	drain  context.CancelFunc
+	done   chan error
+	log    *strings.Builder
+	want   map[string][]string // message ids by call, in the order in which they were said
 }
 
 // bubble runs test with a rig, and takes the rig down.
