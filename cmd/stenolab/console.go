@@ -20,7 +20,8 @@ type console struct {
 	out      io.Writer
 	begin    time.Time
 	terminal bool
-	progress func() string // empty: there is none
+	quiet    bool          // no messages, only the progress
+	progress func() string // nil: there is none
 }
 
 func newConsole(p cli.Process, progress func() string) *console {
@@ -52,7 +53,7 @@ func (c *console) show(ctx context.Context, events <-chan orgsim.Shown) error {
 	}
 }
 
-// speakers are short words for Salesforce's sender types.
+// speaker is a short word for one of Salesforce's sender types.
 func speaker(senderType string) string {
 	switch senderType {
 	case "HUMAN_AGENT":
@@ -65,6 +66,9 @@ func speaker(senderType string) string {
 }
 
 func (c *console) line(m orgsim.Shown) {
+	if c.quiet {
+		return
+	}
 	c.clear()
 	if m.Missed > 0 {
 		fmt.Fprintf(c.out, "        … %d more, which this console was too slow to show\n", m.Missed)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"time"
@@ -103,11 +102,8 @@ func (d demoCommand) stage(log *slog.Logger) (*stage, error) {
 func (s *stage) play(ctx context.Context, p cli.Process, d demoCommand, calls []workload.Call) error {
 	events, stop := s.sim.Watch(10_000)
 	defer stop()
-	out := p
-	if d.Quiet {
-		out.Stdout = io.Discard
-	}
-	screen := newConsole(out, s.progress)
+	screen := newConsole(p, s.progress)
+	screen.quiet = d.Quiet
 	g, gctx := errgroup.WithContext(ctx)
 	orgCtx, closeOrg := context.WithCancel(context.WithoutCancel(ctx))
 	defer closeOrg()
