@@ -38,8 +38,6 @@ func (c *connection) attach(o *opening) (ok bool) {
 		}
 		select {
 		case <-older.released:
-		case <-c.released:
-			return false
 		case <-patience.C:
 			return c.say(overloaded(o.id.ID, "the stream's older connection is still storing what it said", retryAfter.Milliseconds()))
 		}

@@ -91,7 +91,6 @@ func (g *registry) rollback(s *stream) {
 	was := s.ended
 	s.rollback()
 	if was && !s.ended {
-		s.call.marked = false
 		g.live(s.call, 1)
 	}
 }

@@ -85,22 +85,29 @@ func (c *connection) markEnds(t *turn, owner *connection) {
 // call at the same time: neither sees the other's as safe before its own is,
 // so the later one finds only afterwards that the call is over.
 func (c *connection) store(t *turn) bool {
-	for records := t.records; len(records) > 0; {
-		err := c.server.append(c.server.hard, records)
-		if err != nil {
-			c.fail(t)
-			return false
+	for {
+		if len(t.records) > 0 {
+			if err := c.server.append(c.server.hard, t.records); err != nil {
+				c.fail(t)
+				return false
+			}
 		}
-		c.server.mu.Lock()
-		c.safe(t)
-		t.records = nil
-		c.markEnds(t, nil)
-		records = t.records
-		c.server.mu.Unlock()
+		if c.settle(t) {
+			return true
+		}
 	}
+}
+
+// settle marks a turn as safe. It returns false where that brings a mark of a
+// call's end to light, which must be stored before anything is answered.
+func (c *connection) settle(t *turn) (done bool) {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	c.safe(t)
+	t.records = nil
+	if c.markEnds(t, nil); len(t.records) > 0 {
+		return false
+	}
 	c.letGo(t)
 	c.busy = false
 	c.owed -= len(t.steps)
@@ -195,7 +202,9 @@ func (w *writer) write(body []byte) {
 
 // answer writes the answers of a turn in the order of its messages, with one
 // ack a stream: for the last message that is due one, but before any other
-// answer of the stream, so that nothing overtakes it.
+// answer of the stream, so that nothing overtakes it. An answer that concerns
+// no stream lets all acks go first: a pong tells that everything before the
+// ping has been answered.
 func (w *writer) answer(steps []step) {
 	due := map[*stream]uint64{}
 	ack := func(s *stream) {
@@ -205,19 +214,22 @@ func (w *writer) answer(steps []step) {
 			delete(due, s)
 		}
 	}
+	from := 0 // no step before it is due an ack
 	for i := range steps {
-		st := &steps[i]
-		switch {
-		case st.body != nil:
-			if st.stream != nil {
-				ack(st.stream)
-			}
+		switch st := &steps[i]; {
+		case st.body == nil:
+			due[st.stream] = st.upto
+		case st.stream != nil:
+			ack(st.stream)
 			w.write(st.body)
 		default:
-			due[st.stream] = st.upto
+			for ; from < i; from++ {
+				ack(steps[from].stream)
+			}
+			w.write(st.body)
 		}
 	}
-	for i := range steps {
-		ack(steps[i].stream)
+	for ; from < len(steps); from++ {
+		ack(steps[from].stream)
 	}
 }

@@ -183,7 +183,6 @@ func (c *connection) release() {
 	c.left = true
 	g := &c.server.registry
 	g.revoke(&c.turn, c)
-	c.turn = turn{}
 	now := time.Now()
 	for s := range c.streams {
 		g.rollback(s)

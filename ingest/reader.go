@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -90,6 +91,12 @@ func (c *connection) lost(err error) {
 // takeFrame handles the messages of a frame. It returns false when the
 // connection is closing.
 func (c *connection) takeFrame(kind int, frame []byte, at time.Time) (ok bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.panicked(p)
+			ok = false
+		}
+	}()
 	open := true
 	take := func(object string) bool {
 		open = c.takeMessage(object, at)
@@ -108,6 +115,17 @@ func (c *connection) takeFrame(kind int, frame []byte, at time.Time) (ok bool) {
 		return false
 	}
 	return open
+}
+
+// panicked ends this connection for a fault of the server's own, which one
+// client's message has met: it must not be the other clients' trouble too.
+// What is not safe yet is dropped, as nobody knows what the panic left undone.
+func (c *connection) panicked(p any) {
+	c.server.log.Error("BUG: a message could not be handled", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	c.close(closing{
+		code: websocket.CloseInternalServerErr, text: "internal error", hard: true,
+		say: failure("", &fault{codeInternal, "internal error: reconnect and resend"}),
+	})
 }
 
 // takeMessage handles one message and waits for the window.
@@ -194,7 +212,7 @@ func (c *connection) lease(m *message) (l lease, called string, f *fault) {
 	}
 	l, ok := c.leases[called]
 	if !ok {
-		return lease{}, called, &fault{codeUnknownStream, "stream " + describe(m.stream) + " is not open on this connection"}
+		return lease{}, called, &fault{codeUnknownStream, "stream is " + describe(m.stream) + ", which is not open on this connection"}
 	}
 	return l, called, nil
 }

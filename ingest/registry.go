@@ -65,7 +65,6 @@ func (g *registry) stream(o *opening) *stream {
 		g.streams[o.id] = s
 	}
 	s.opening = o
-	s.refused = 0
 	if k := (callKeyOf{o.id.Org, o.call}); s.call == nil || s.call.key != k {
 		g.leave(s)
 		g.join(s, g.call(k))

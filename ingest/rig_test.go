@@ -34,11 +34,21 @@ type rig struct {
 	stop   func() // ends the server as a kill would: no drain
 }
 
-// run runs a test in a bubble with a server on it. When the test ends, so does
-// everything else, or the bubble panics: every test is a leak test.
-func run(t *testing.T, cfg ingest.Config, s spool.Spool, test func(*rig)) {
+// run runs a test in a bubble, on a server with a spool in memory. When the
+// test ends, so does everything else, or the bubble panics: every test is a
+// leak test.
+func run(t *testing.T, cfg ingest.Config, test func(*rig)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { test(start(t, cfg, s)) })
+	synctest.Test(t, func(t *testing.T) { test(start(t, cfg, spool.NewMemory())) })
+}
+
+// runSlow is run on a spool whose appends wait for the test.
+func runSlow(t *testing.T, cfg ingest.Config, test func(*rig, *gateSpool)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateSpool()
+		test(start(t, cfg, g), g)
+	})
 }
 
 func start(t *testing.T, cfg ingest.Config, s spool.Spool) *rig {
@@ -167,6 +177,23 @@ func (c *client) expect(wants ...string) {
 		if !covers(c.t, got, want) {
 			c.t.Fatalf("got %s, want %s", got, want)
 		}
+	}
+}
+
+// acked waits for acks of a stream until everything up to seq is. How many
+// acks that takes depends on how the turns fell.
+func (c *client) acked(stream string, seq int) {
+	c.t.Helper()
+	for last := -1; last < seq; {
+		var m struct {
+			Type, Stream string
+			Seq          int
+		}
+		b := c.next()
+		if err := json.Unmarshal(b, &m); err != nil || m.Type != "ack" || m.Stream != stream || m.Seq <= last || m.Seq > seq {
+			c.t.Fatalf("got %s, want acks of %s from %d up to %d", b, stream, last+1, seq)
+		}
+		last = m.Seq
 	}
 }
 
@@ -348,6 +375,24 @@ func (g *gateSpool) pass() int {
 	g.allow <- nil
 	return len(group)
 }
+
+// collect lets appends through until none comes, and returns what they had.
+func (g *gateSpool) collect() []spool.Record {
+	var all []spool.Record
+	for {
+		synctest.Wait()
+		select {
+		case group := <-g.asked:
+			all = append(all, group...)
+			g.allow <- nil
+		default:
+			return all
+		}
+	}
+}
+
+// errDisk is what a spool says that cannot write.
+var errDisk = errors.New("no space left on device")
 
 // markSpool is a spool that remembers streams from before, and what it was
 // told to forget.
