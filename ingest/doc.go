@@ -18,7 +18,8 @@
 //	opening.go    message → opening: a valid `open`
 //	utterance.go  message → utterance: valid, and rendered for Salesforce
 //	sequence.go   may this seq come now? the rules of one stream, numbered
-//	registry.go   streams, calls and message ids; who owns which stream
+//	registry.go   streams and who owns them; call.go: calls and message ids
+//	admit.go      opening or utterance → step of a turn, by those rules
 //	reader.go     the goroutine that does all of the above, one a connection
 //	committer.go  the goroutine that appends to the spool, then answers
 //
@@ -30,6 +31,6 @@
 // sends pings, which the library allows beside the writer: a connection must
 // not look dead because the spool is slow.
 //
-// One lock (Server.mu) guards all state. It is held for a few hundred
-// nanoseconds at a time, never across a decode, an Append, or a socket.
+// One lock (Server.mu) guards all state. It is held for about a microsecond at
+// a time, never across the decoding of a frame, an Append, or a socket.
 package ingest

@@ -65,6 +65,7 @@ func (g *registry) stream(o *opening) *stream {
 		g.streams[o.id] = s
 	}
 	s.opening = o
+	s.reopen()
 	if k := (callKeyOf{o.id.Org, o.call}); s.call == nil || s.call.key != k {
 		g.leave(s)
 		g.join(s, g.call(k))

@@ -21,22 +21,26 @@ const (
 //	Q3  seq ≤ received is a repeat
 //	Q4  seq > received+1 is out of order, and received+1 is expected
 //	Q5  an ended stream accepts nothing: what is no repeat comes after the end
-//	Q6  while nothing has been received, a first utterance n > 1 is refused by
-//	    Q4; when the lowest n so refused comes again, it is accepted
+//	Q6  while nothing has been accepted since the last open, an utterance n that
+//	    Q4 refuses is noted; when the lowest n so refused comes again, it is
+//	    accepted
 //	Q7  a rollback makes received what is safe, and an end that is not safe undone
 //	Q8  seq 0 never comes: it is not a usable seq
 //
-// Q6 is for a client whose acknowledged utterances belong to an earlier life
-// of the stream, which the server has forgotten. The client has dropped 1…n-1,
-// is told to resend everything that it still holds, and starts at n. Q4 alone
-// would ask for 1 for ever. The first refusal gives a client that merely lost
-// something the chance to send it: only one that still starts at n after
-// having been asked for 1 holds nothing before n. It is the lowest n that must
-// come again, as a client sends on before it has read the refusal.
+// Q6 is for a client that has dropped what the server has not: utterances that
+// an earlier life of the stream acknowledged and this one knows nothing of, or
+// one that was nacked, for good, just before the server was killed. It is told
+// to resend, and starts at n again. Q4 alone would ask for what nobody has for
+// ever. The first refusal gives a client that merely lost something the chance
+// to send it: only one that still starts at n after having been asked for less
+// holds nothing before n. It is the lowest n that must come again, as a client
+// sends on before it has read the refusal. In the middle of a connection there
+// is no such excuse.
 type sequence struct {
 	received uint64
 	safe     uint64
-	refused  uint64 // the lowest seq that Q6 has refused; 0: none
+	refused  uint64 // the lowest seq that Q6 has noted; 0: none
+	begun    bool   // something was accepted since the last open
 	ended    bool
 	endSafe  bool // the end may be confirmed
 }
@@ -48,11 +52,11 @@ func (q *sequence) offer(seq uint64) verdict {
 		return repeated
 	case q.ended: // Q5
 		return afterEnd
-	case seq == q.received+1, q.received == 0 && seq == q.refused: // Q2, Q6
-		q.received = seq
+	case seq == q.received+1, !q.begun && seq == q.refused: // Q2, Q6
+		q.received, q.begun = seq, true
 		return accepted
 	}
-	if q.received == 0 && (q.refused == 0 || seq < q.refused) { // Q6
+	if !q.begun && (q.refused == 0 || seq < q.refused) { // Q6
 		q.refused = seq
 	}
 	return outOfOrder // Q4
@@ -74,5 +78,8 @@ func (q *sequence) commitEnd() { q.endSafe = true }
 func (q *sequence) rollback() {
 	q.received = q.safe
 	q.ended = q.endSafe
-	q.refused = 0
+	q.reopen()
 }
+
+// reopen begins what Q6 goes by anew.
+func (q *sequence) reopen() { q.refused, q.begun = 0, false }

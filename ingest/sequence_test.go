@@ -11,7 +11,8 @@ import (
 type slowSequence struct {
 	received map[uint64]bool // what was taken in
 	safe     map[uint64]bool
-	refusals []uint64 // while nothing was taken in
+	refusals []uint64 // while nothing was taken in since the last open
+	begun    bool     // something was
 	ended    bool
 	endSafe  bool
 }
@@ -31,10 +32,8 @@ func (m *slowSequence) offer(seq uint64) verdict {
 	if m.ended {
 		return afterEnd
 	}
-	next := seq == 1
-	if len(m.received) > 0 {
-		next = m.received[seq-1]
-	} else if !next && len(m.refusals) > 0 {
+	next := seq == m.top(m.received)+1
+	if !next && len(m.refusals) > 0 {
 		lowest := m.refusals[0]
 		for _, r := range m.refusals {
 			lowest = min(lowest, r)
@@ -42,12 +41,12 @@ func (m *slowSequence) offer(seq uint64) verdict {
 		next = seq == lowest
 	}
 	if !next {
-		if len(m.received) == 0 {
+		if !m.begun {
 			m.refusals = append(m.refusals, seq)
 		}
 		return outOfOrder
 	}
-	m.received[seq] = true
+	m.received[seq], m.begun, m.refusals = true, true, nil
 	return accepted
 }
 
@@ -87,7 +86,12 @@ func TestSequence(t *testing.T) {
 			},
 			"rollback": func(*rapid.T) {
 				q.rollback()
-				m.received, m.ended, m.refusals = clone(m.safe), m.endSafe, nil
+				m.received, m.ended = clone(m.safe), m.endSafe
+				m.refusals, m.begun = nil, false
+			},
+			"open": func(*rapid.T) {
+				q.reopen()
+				m.refusals, m.begun = nil, false
 			},
 			"": func(t *rapid.T) {
 				if q.safe > q.received {
@@ -121,7 +125,18 @@ func TestSequenceBase(t *testing.T) {
 	offer(40, accepted)
 	offer(5, repeated)
 	offer(42, outOfOrder)
-	offer(42, outOfOrder) // the stream has begun
+	offer(42, outOfOrder) // this connection has begun
+	q.commit(40)
+	q.reopen()
+	offer(42, outOfOrder) // another connection: it is asked for 41
+	offer(42, accepted)   // and has none: it was nacked, and the server killed since
+	offer(44, outOfOrder)
+	offer(44, outOfOrder)
+	q.rollback()
+	offer(41, accepted)
+	q = sequence{}
+	offer(40, outOfOrder)
+	offer(40, accepted)
 	q.rollback()
 	offer(39, outOfOrder) // none of it was safe: it begins again
 	offer(1, accepted)
