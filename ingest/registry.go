@@ -3,6 +3,7 @@ package ingest
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"example.com/steno/batcher/spool"
@@ -81,6 +82,15 @@ func (g *registry) recover(m spool.StreamMark, now time.Time) {
 	g.streams[s.id] = s
 	g.join(s, g.call(callKeyOf{m.Stream.Org, m.Call}))
 	g.wait(s, now)
+}
+
+// recoverIDs brings back the message ids from before the spool was opened, for
+// what is left of their time.
+func (g *registry) recoverIDs(recent []spool.Sighting) {
+	sorted := slices.SortedFunc(slices.Values(recent), func(a, b spool.Sighting) int { return a.At.Compare(b.At) })
+	for _, r := range sorted {
+		g.remember(g.call(callKeyOf{r.Org, r.Call}), hashOf(r.MessageID), nil, r.At)
+	}
 }
 
 // wait puts a stream in line to be resumed. One that was never used has

@@ -123,6 +123,27 @@ func TestRecoveredStreams(t *testing.T) {
 	})
 }
 
+// A messageId is accepted once per call within the resume time, across a
+// restart too.
+func TestRecoveredMessageIDs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &markSpool{Memory: spool.NewMemory(), recent: []spool.Sighting{
+			{Call: "k", MessageID: "late", At: time.Now().Add(-10 * time.Second)},
+			{Call: "k", MessageID: "early", At: time.Now().Add(-50 * time.Second)},
+		}}
+		r := start(t, ingest.Config{Resume: time.Minute, Idle: time.Hour}, s)
+		c := r.dial()
+		c.send(open("a", "k"), open("b", "other"))
+		c.expect(opened("a", 0), opened("b", 0))
+		time.Sleep(20 * time.Second)
+		c.send(say("a", 1, `"messageId":"early"`), say("a", 2, `"messageId":"late"`), say("b", 1, `"messageId":"late"`))
+		c.acked("a", 2)
+		c.acked("b", 1)
+		r.wantStored("a/1 b/1") // early is 70 s old, and the other call has its own names
+		r.wantMetric("steno_utterances_duplicate_total", "1")
+	})
+}
+
 // Protocol: "A second connection for the same stream takes it over; the older
 // one is closed with 4409."
 func TestTakeover(t *testing.T) {

@@ -398,14 +398,15 @@ var errDisk = errors.New("no space left on device")
 // told to forget.
 type markSpool struct {
 	*spool.Memory
-	marks []spool.StreamMark
+	marks  []spool.StreamMark
+	recent []spool.Sighting
 
 	mu        sync.Mutex
 	forgotten map[spool.StreamID]int
 }
 
 func (m *markSpool) Recover(context.Context) (spool.Recovery, error) {
-	return spool.Recovery{Streams: m.marks}, nil
+	return spool.Recovery{Streams: m.marks, Recent: m.recent}, nil
 }
 
 func (m *markSpool) Forget(id spool.StreamID) error {

@@ -95,9 +95,10 @@ func (s *Server) Run(ctx context.Context) error {
 	for _, mark := range before.Streams {
 		s.registry.recover(mark, time.Now())
 	}
+	s.registry.recoverIDs(before.Recent)
 	s.mu.Unlock()
 	close(s.recovered)
-	s.log.Info("ingest is open", "recovered_streams", len(before.Streams))
+	s.log.Info("ingest is open", "recovered_streams", len(before.Streams), "recovered_ids", len(before.Recent))
 	due := time.NewTimer(0)
 	defer due.Stop()
 	for {
