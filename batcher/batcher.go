@@ -42,7 +42,7 @@ type result struct {
 
 // maxHeld bounds the utterances taken out of the spool. Above it the batcher
 // stops reading until some are settled; the spool keeps the rest.
-const maxHeld = 100_000
+const maxHeld = 20_000
 
 // New returns a Batcher that waits for Run.
 func New(cfg Config) *Batcher {

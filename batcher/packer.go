@@ -27,7 +27,9 @@ type Limits struct {
 //	    free: MaxEntries entries are ready; an utterance is urgent; a call has
 //	    ended; the oldest utterance has waited MaxWait; nothing more will come
 //	R5  urgent utterances go first, then those that have been due longest. What
-//	    is due longest is what came first, so this is earliest deadline first
+//	    is due longest is what came first, so this is earliest deadline first.
+//	    Calls whose first utterance is older than staleAfter, a backlog that no
+//	    agent waits for any more, take turns with the others
 //	R6  an urgent utterance that is all that waits of its call goes alone, by
 //	    createTranscriptMessage; with others of its call before it, they go with
 //	    it in one request, which others may join
@@ -42,9 +44,11 @@ type packer struct {
 	lim      Limits
 	calls    map[string]*buffer
 	ready    queue // may go, with company
-	apart    queue // may go, without: there may be poison (R8)
+	stale    queue // the same, and old (R5)
+	apart    queue // may go, without company: there may be poison (R8)
 	resting  queue // may go later (R7)
 	entries  int   // in ready
+	turn     bool  // of the stale ones
 	held     int   // utterances waiting or in flight
 	inFlight int   // requests
 	gate     gate
@@ -52,12 +56,14 @@ type packer struct {
 	rng      *rand.Rand
 }
 
+// staleAfter is the age at which speech is history.
+const staleAfter = 10 * time.Second
+
 // newPacker returns an empty packer. The rng makes waits differ from sender to
 // sender; it never decides about order.
 func newPacker(lim Limits, rng *rand.Rand) *packer {
 	p := &packer{lim: lim, calls: map[string]*buffer{}, rng: rng}
-	p.ready.less = p.sooner
-	p.apart.less = p.sooner
+	p.ready.less, p.stale.less, p.apart.less = p.sooner, p.sooner, p.sooner
 	p.resting.less = func(a, b *buffer) bool { return a.restedAt.Before(b.restedAt) }
 	return p
 }
@@ -109,7 +115,9 @@ func (p *packer) add(now time.Time, r spool.Record) {
 // drain says that nothing more will come.
 func (p *packer) drain() {
 	p.draining = true
-	p.ready.sort() // what is ended was before what was not, and now it is not
+	// What has ended was before what has not, and now it is not.
+	p.ready.sort()
+	p.stale.sort()
 }
 
 // unqueue takes a buffer out of its queue before its order changes.
@@ -133,6 +141,8 @@ func (p *packer) enqueue(now time.Time, b *buffer) {
 		p.resting.put(b)
 	case b.suspects > 0:
 		p.apart.put(b)
+	case b.urgent == 0 && now.Sub(b.entries[0].oldest) > staleAfter:
+		p.stale.put(b)
 	default:
 		p.ready.put(b)
 		p.entries += len(b.entries)
@@ -153,17 +163,26 @@ func (p *packer) next(now time.Time) (Request, bool) {
 	if p.inFlight >= p.gate.admits(now, p.lim.MaxInFlight) {
 		return Request{}, false
 	}
-	b, suspect := p.ready.first(), p.apart.first()
-	if b == nil || suspect != nil && p.sooner(suspect, b) {
-		if suspect == nil {
-			return Request{}, false
-		}
-		return p.take(now, func(r *Request) { p.pickSuspect(r, suspect) }), true
+	fresh, stale, suspect := p.ready.first(), p.stale.first(), p.apart.first()
+	if fresh != nil && p.entries < p.lim.MaxEntries && fresh.due(p.wait()).After(now) { // R4
+		fresh = nil
 	}
-	if p.entries < p.lim.MaxEntries && b.due(p.wait()).After(now) { // R4
+	if fresh != nil && stale != nil && fresh.urgent == 0 { // R5
+		if p.turn = !p.turn; p.turn {
+			fresh = nil
+		}
+	}
+	first, pick := fresh, p.pickReady
+	if first == nil {
+		first, pick = stale, p.pickStale
+	}
+	if suspect != nil && (first == nil || p.sooner(suspect, first)) {
+		first, pick = suspect, p.pickSuspect
+	}
+	if first == nil {
 		return Request{}, false
 	}
-	return p.take(now, p.pick), true
+	return p.take(now, pick), true
 }
 
 // take fills a request and occupies the lanes of its calls.
@@ -182,30 +201,45 @@ func (p *packer) take(now time.Time, pick func(*Request)) Request {
 	return r
 }
 
-// pick takes the entries that come first (R5), up to a full request.
-func (p *packer) pick(r *Request) {
+// pickReady takes the entries that come first (R5), up to a full request.
+func (p *packer) pickReady(r *Request) {
 	if b := p.ready.first(); b.alone() { // R6
 		r.Single = true
-		p.pickFrom(r, b)
+		p.pickFrom(r, &p.ready)
 		return
 	}
-	for len(r.Entries) < p.lim.MaxEntries && p.ready.first() != nil {
-		p.pickFrom(r, p.ready.first())
+	p.fill(r, &p.ready)
+	p.fill(r, &p.stale)
+}
+
+// pickStale is pickReady when it is the turn of the old ones.
+func (p *packer) pickStale(r *Request) {
+	p.fill(r, &p.stale)
+	p.fill(r, &p.ready)
+}
+
+func (p *packer) fill(r *Request, q *queue) {
+	for len(r.Entries) < p.lim.MaxEntries && q.first() != nil {
+		p.pickFrom(r, q)
 	}
 }
 
-func (p *packer) pickFrom(r *Request, b *buffer) {
+func (p *packer) pickFrom(r *Request, q *queue) {
+	b := q.first()
 	r.Entries = append(r.Entries, b.shift())
-	p.entries--
+	if q == &p.ready {
+		p.entries--
+	}
 	if len(b.entries) == 0 {
-		p.ready.remove(b)
+		q.remove(b)
 		return
 	}
-	p.ready.fix(b)
+	q.fix(b)
 }
 
 // pickSuspect takes a part of one call and nothing else (R8).
-func (p *packer) pickSuspect(r *Request, b *buffer) {
+func (p *packer) pickSuspect(r *Request) {
+	b := p.apart.first()
 	p.unqueue(b)
 	r.apart = true
 	r.Entries = append(r.Entries, b.shiftPortion())
@@ -225,7 +259,7 @@ func (p *packer) wake(now time.Time) time.Time {
 	}
 	b := p.ready.first()
 	switch {
-	case b == nil && p.apart.first() == nil:
+	case b == nil && p.stale.first() == nil && p.apart.first() == nil:
 	case now.Before(p.gate.until):
 		sooner(p.gate.until)
 	case p.inFlight >= p.gate.admits(now, p.lim.MaxInFlight):

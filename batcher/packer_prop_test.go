@@ -216,7 +216,7 @@ func (w *world) check(*rapid.T) {
 
 // checkOrder holds R5: the first of a queue is the first of all its buffers.
 func (w *world) checkOrder() {
-	for _, q := range []*queue{&w.b.p.ready, &w.b.p.apart, &w.b.p.resting} {
+	for _, q := range []*queue{&w.b.p.ready, &w.b.p.stale, &w.b.p.apart, &w.b.p.resting} {
 		for i, b := range q.buffers {
 			if q.less(b, q.first()) {
 				w.rt.Fatalf("R5: call %s at %d is due before the queue's first, %s", b.call, i, q.first().call)
@@ -240,10 +240,10 @@ func (w *world) checkWait() {
 		if b.inFlight || b.restedAt.After(w.b.now) {
 			continue
 		}
-		if b.suspects == 0 {
+		if b.in == &p.ready {
 			ready += len(b.entries)
 		}
-		if waited := w.b.now.Sub(b.entries[0].oldest); waited >= w.lim.MaxWait || b.urgent > 0 || b.ended || b.suspects > 0 {
+		if waited := w.b.now.Sub(b.entries[0].oldest); waited >= w.lim.MaxWait || b.urgent > 0 || b.ended || b.suspects > 0 || b.in == &p.stale {
 			w.rt.Fatalf("R4: call %s is free and due (waited %v, urgent %d, ended %v, suspects %d), and not sent", b.call, waited, b.urgent, b.ended, b.suspects)
 		}
 	}
@@ -300,7 +300,7 @@ func (w *world) recover() {
 		}
 		w.check(nil)
 	}
-	if len(w.b.p.calls) != 0 || len(w.b.p.ready.buffers)+len(w.b.p.apart.buffers)+len(w.b.p.resting.buffers) != 0 {
+	if len(w.b.p.calls) != 0 || len(w.b.p.ready.buffers)+len(w.b.p.stale.buffers)+len(w.b.p.apart.buffers)+len(w.b.p.resting.buffers) != 0 {
 		w.rt.Fatalf("R9: %d calls are remembered when all is settled", len(w.b.p.calls))
 	}
 }

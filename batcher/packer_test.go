@@ -189,6 +189,34 @@ func TestEarliestDeadlineFirst(t *testing.T) {
 	b.want("R5: b's first is due before a's second", "a[2] b[3]")
 }
 
+func TestBacklogAndLiveSpeechTakeTurns(t *testing.T) {
+	lim := limits
+	lim.MaxEntries, lim.MaxInFlight = 2, 1
+	b := newBench(t, lim)
+	b.say("z:x!")
+	b.want("", "z[1] single")
+	old := b.now.Add(-time.Hour)
+	for i := range 6 { // a backlog, as the spool hands it out after a restart
+		b.pos++
+		b.p.add(b.now, spool.Record{Position: b.pos, Call: fmt.Sprint("old", i), Received: old})
+	}
+	b.say("a:x", "b:x", "c:x", "d:x")
+	b.pass(time.Second)
+	b.answer(ok, None)
+	b.want("R5: whoever's turn", "old0[2] old1[3]")
+	b.answer(ok, None)
+	b.want("R5: live speech is not behind the whole backlog", "a[8] b[9]")
+	b.say("e:x!")
+	b.answer(ok, None)
+	b.want("R5: urgent before all", "e[12] single")
+	b.answer(ok, None)
+	b.want("R5", "old2[4] old3[5]")
+	b.answer(ok, None)
+	b.want("R5", "c[10] d[11]")
+	b.answer(ok, None)
+	b.want("R5: the rest of the backlog, in order", "old4[6] old5[7]")
+}
+
 func TestDrainGoesByArrival(t *testing.T) {
 	lim := limits
 	lim.MaxEntries, lim.MaxInFlight = 1, 1

@@ -1,0 +1,266 @@
+package durable
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"example.com/steno/batcher/spool"
+)
+
+// group is one Append that waits. Its records are the caller's until done.
+type group struct {
+	records []spool.Record
+	encoded []byte // every record behind its length and checksum
+	started bool   // guarded by the spool's mu: part of the frame under way
+	done    chan error
+}
+
+// Append waits until the frame that the group goes into is safe.
+func (s *Spool) Append(ctx context.Context, records []spool.Record) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if len(records) == 0 {
+		return nil
+	}
+	g := &group{records: records, done: make(chan error, 1)}
+	for i := range records {
+		g.encoded = appendToFrame(g.encoded, &records[i])
+	}
+	if limit := s.store.maxMessage(); frameHeader+len(g.encoded) > limit {
+		return fmt.Errorf("append a group of %d bytes: at most %d fit into one frame", len(g.encoded), limit-frameHeader)
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return spool.ErrClosed
+	}
+	s.waiting = append(s.waiting, g)
+	s.mu.Unlock()
+	wake(s.appended)
+	select {
+	case err := <-g.done:
+		return err
+	case <-ctx.Done():
+	}
+	if s.withdraw(g) {
+		return context.Cause(ctx)
+	}
+	return <-g.done
+}
+
+// withdraw takes a group back whose frame was not begun.
+func (s *Spool) withdraw(g *group) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if g.started {
+		return false
+	}
+	for i, w := range s.waiting {
+		if w == g {
+			s.waiting = append(s.waiting[:i], s.waiting[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// frame is a frame under way.
+type frame struct {
+	header
+	groups  []*group
+	records []spool.Record
+	data    []byte
+}
+
+// commitLoop makes one frame after the other safe, and never two at once: while
+// one is written the next one fills itself.
+func (s *Spool) commitLoop(ctx context.Context) {
+	var f frame
+	for ctx.Err() == nil {
+		if !s.next(&f) {
+			select {
+			case <-s.appended:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		began := time.Now()
+		seq, err := s.persist(ctx, &f)
+		if err == nil {
+			s.meter.frame(&f, time.Since(began))
+			s.commit(seq, &f)
+		}
+		for _, g := range f.groups {
+			g.done <- err
+		}
+	}
+	s.refuse()
+}
+
+// refuse answers those who still wait at the end.
+func (s *Spool) refuse() {
+	s.mu.Lock()
+	waiting := s.waiting
+	s.waiting = nil
+	s.mu.Unlock()
+	for _, g := range waiting {
+		g.done <- spool.ErrClosed
+	}
+}
+
+// next fills f with those who wait, up to the limits.
+func (s *Spool) next(f *frame) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(f.records) // what the ledger keeps on disk only must not be kept here
+	f.groups, f.records = f.groups[:0], f.records[:0]
+	f.data = beginFrame(f.data)
+	position := s.ledger.last
+	n := 0
+	for ; n < len(s.waiting); n++ {
+		g := s.waiting[n]
+		if n > 0 && (len(f.records)+len(g.records) > maxFrameRecords || len(f.data)+len(g.encoded) > maxFrameBytes) {
+			break
+		}
+		g.started = true
+		f.groups = append(f.groups, g)
+		f.data = append(f.data, g.encoded...)
+		for _, r := range g.records {
+			position++
+			r.Position = position
+			f.records = append(f.records, r)
+		}
+	}
+	if n == 0 {
+		return false
+	}
+	s.waiting = s.waiting[:copy(s.waiting, s.waiting[n:])]
+	clear(s.waiting[len(s.waiting):min(cap(s.waiting), len(s.waiting)+n)])
+	f.header = header{
+		partition: partitionOf(f.records[0].Org, f.records[0].Call, partitions), writer: s.writer,
+		first: f.records[0].Position, count: uint32(len(f.records)),
+	}
+	endFrame(f.data, f.header)
+	return true
+}
+
+// partitions is how many committers there are. All calls of a frame are of
+// one partition.
+const partitions = 1
+
+// persist publishes the frame under one id, again and again, until it is safe
+// or the spool is closed.
+func (s *Spool) persist(ctx context.Context, f *frame) (seq uint64, err error) {
+	for attempt := 1; ; attempt++ {
+		seq, err = s.store.publish(ctx, frameSubject(f.partition), f.id(), f.data)
+		if err == nil {
+			s.setTrouble(nil)
+			return seq, nil
+		}
+		if ctx.Err() != nil {
+			return 0, spool.ErrClosed
+		}
+		if isFull(err) {
+			s.setTrouble(errFull)
+			wake(s.full)
+			s.pause(ctx, time.Second)
+			continue
+		}
+		s.setTrouble(fmt.Errorf("the spool cannot write: %w", err))
+		s.mend(attempt, len(f.data))
+		s.pause(ctx, min(time.Duration(attempt)*100*time.Millisecond, 2*time.Second))
+	}
+}
+
+// pause ends early when there is room.
+func (s *Spool) pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.room:
+	case <-ctx.Done():
+	}
+}
+
+// mend restarts an embedded server that a write error has stopped, once there
+// is room on the disk for it to do better. The frame's id outlives it.
+func (s *Spool) mend(attempt, size int) {
+	if s.in == nil || attempt < 2 {
+		return
+	}
+	if s.in.healthy() == nil && attempt%3 != 0 {
+		return
+	}
+	free, err := freeBytes(s.cfg.Dir)
+	if need := int64(2*size + 1<<20); err != nil || free < need {
+		s.cfg.Log.Warn("the spool waits for room on the disk", "free_bytes", free, "needed_bytes", need, "error", err)
+		return
+	}
+	s.cfg.Log.Warn("the spool's store is started anew", "attempt", attempt)
+	s.mu.Lock()
+	s.stats.Restarts++
+	s.mu.Unlock()
+	if err := s.in.restart(); err != nil {
+		s.cfg.Log.Error("the spool's store does not start", "error", err)
+		return
+	}
+	s.store.reconnect()
+}
+
+// setTrouble logs each change once.
+func (s *Spool) setTrouble(err error) {
+	s.mu.Lock()
+	before := s.trouble
+	s.trouble = err
+	s.mu.Unlock()
+	switch {
+	case before == nil && err != nil:
+		s.cfg.Log.Error("the spool acknowledges nothing", "error", err)
+	case before != nil && err == nil:
+		s.cfg.Log.Info("the spool acknowledges again")
+	case err != nil && errors.Is(err, errFull) != errors.Is(before, errFull):
+		s.cfg.Log.Error("the spool still acknowledges nothing", "error", err)
+	}
+}
+
+// commit enters a frame that is safe into the books.
+func (s *Spool) commit(seq uint64, f *frame) {
+	now := time.Now()
+	s.mu.Lock()
+	s.ledger.commit(seq, f.records)
+	at := stored{seq: seq, first: f.first, last: f.last()}
+	for i := range f.records {
+		r := &f.records[i]
+		if !r.Ended {
+			at.oldest, at.newest = earlier(at.oldest, r.Received), later(at.newest, r.Received)
+		}
+		s.note(r)
+	}
+	if at.newest.IsZero() || at.newest.After(now) { // a clock that was wrong must not hold text for ever
+		at.newest = now
+	}
+	s.ledger.spans.add(at)
+	s.stats.Frames++
+	s.stats.Bytes += uint64(len(f.data))
+	s.mu.Unlock()
+	wake(s.readable)
+	wake(s.commitC)
+}
+
+// note moves the mark of a record's stream. The caller holds mu.
+func (s *Spool) note(r *spool.Record) {
+	if r.Ended || r.Stream.ID == "" {
+		return
+	}
+	m := s.marks[r.Stream]
+	if m == nil || m.Epoch != r.Epoch {
+		m = &mark{StreamMark: spool.StreamMark{Stream: r.Stream, Epoch: r.Epoch}}
+		s.marks[r.Stream] = m
+	}
+	m.Call, m.Acked, m.At = r.Call, max(m.Acked, r.Seq), r.Received
+	m.last, m.saved = r.Position, false
+}

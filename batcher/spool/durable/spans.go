@@ -1,0 +1,78 @@
+package durable
+
+import (
+	"sort"
+	"time"
+
+	"example.com/steno/batcher/spool"
+)
+
+// A span is closed when it has this much, so that the index of a day's waiting
+// speech stays small: at 200 utterances a second, one span a second.
+const (
+	spanRecords = 1000
+	spanTime    = time.Second
+)
+
+// span is a run of frames.
+type span struct {
+	firstSeq, lastSeq uint64 // in the stream of frames
+	first, last       spool.Position
+	oldest, newest    time.Time // receipt of its utterances
+}
+
+// spans is the sparse index of the frames on disk, oldest first.
+type spans []span
+
+// stored is a frame that is on disk.
+type stored struct {
+	seq            uint64
+	first, last    spool.Position
+	oldest, newest time.Time
+}
+
+func (s *spans) add(f stored) {
+	if n := len(*s); n > 0 {
+		open := &(*s)[n-1]
+		if open.last-open.first < spanRecords && f.newest.Sub(open.oldest) < spanTime {
+			open.lastSeq, open.last = f.seq, f.last
+			open.oldest, open.newest = earlier(open.oldest, f.oldest), later(open.newest, f.newest)
+			return
+		}
+	}
+	*s = append(*s, span{f.seq, f.seq, f.first, f.last, f.oldest, f.newest})
+}
+
+// settledBefore counts the leading spans that lie wholly below floor and were
+// received before then.
+func (s spans) settledBefore(floor spool.Position, then time.Time) int {
+	n := 0
+	for n < len(s) && s[n].last < floor && s[n].newest.Before(then) {
+		n++
+	}
+	return n
+}
+
+// at returns the span that holds p, else the next one; nil: there is none.
+func (s spans) at(p spool.Position) *span {
+	i := sort.Search(len(s), func(i int) bool { return s[i].last >= p })
+	if i == len(s) {
+		return nil
+	}
+	return &s[i]
+}
+
+// earlier prefers a time that is set.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
