@@ -29,7 +29,7 @@ var mayImport = map[string]string{
 	"cmd":                     "",
 	"cmd/internal/cli":        "",
 	"cmd/steno":               "cmd/internal/cli cmd/steno/daemon sfclient",
-	"cmd/steno/daemon":        "batcher batcher/spool cmd/internal/cli ingest sfclient",
+	"cmd/steno/daemon":        "batcher batcher/spool batcher/spool/durable cmd/internal/cli ingest sfclient",
 	"cmd/stenolab":            "bench/workload cmd/internal/cli cmd/steno/daemon ingest/client sfclient/orgsim",
 	"ingest":                  "batcher/spool",
 	"ingest/client":           "",

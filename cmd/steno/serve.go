@@ -24,12 +24,12 @@ func (serveCommand) Run(ctx context.Context, p cli.Process) error {
 	for _, name := range daemon.UnknownVariables(p.Environ) {
 		log.Warn("no such setting", "variable", name)
 	}
-	d, err := daemon.New(settings, log)
+	d, err := daemon.New(ctx, settings, log)
 	if err != nil {
 		return err
 	}
 	if err := d.Listen(); err != nil {
-		return err
+		return errors.Join(err, d.Close())
 	}
 	err = d.Run(ctx)
 	_, printed := fmt.Fprintln(p.Stdout, d.AccountLine())

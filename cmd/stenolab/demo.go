@@ -80,7 +80,7 @@ func (d demoCommand) stage(log *slog.Logger) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.daemon, err = daemon.New(settings, log); err != nil {
+	if s.daemon, err = daemon.New(context.Background(), settings, log); err != nil {
 		return nil, err
 	}
 	if err := s.daemon.Listen(); err != nil {

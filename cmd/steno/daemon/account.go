@@ -10,6 +10,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"example.com/steno/batcher/spool"
+	"example.com/steno/batcher/spool/durable"
 	"example.com/steno/sfclient"
 )
 
@@ -28,6 +29,18 @@ func writeAccount(w io.Writer, a spool.Account, now time.Time) {
 	}
 	metrics.WriteGaugeFloat64(w, "steno_oldest_pending_seconds", oldest)
 	metrics.WriteGaugeUint64(w, "steno_spool_bytes", a.Bytes)
+}
+
+// writeStore writes what a spool on a disk has to tell beside the account.
+func writeStore(w io.Writer, s spool.Spool) {
+	var st durable.Stats
+	if d, ok := s.(*durable.Spool); ok {
+		st = d.Stats()
+	}
+	metrics.WriteGaugeUint64(w, "steno_spool_disk_bytes", st.Bytes)
+	metrics.WriteGaugeUint64(w, "steno_spool_recovered_utterances", st.Recovered)
+	metrics.WriteGaugeUint64(w, "steno_spool_damaged_utterances", st.Lost)
+	metrics.WriteCounterUint64(w, "steno_spool_store_errors_total", st.StoreErrors)
 }
 
 // rejectReasons are all that there are, so that an alert finds each of them at

@@ -37,20 +37,28 @@ type Daemon struct {
 	doors    net.Listener // of the engines
 	admin    net.Listener
 	draining atomic.Bool
+
+	lastWords string // the account at the end of Run
 }
 
-// New wires a daemon. Nothing runs and nothing listens yet.
-func New(s Settings, log *slog.Logger) (*Daemon, error) {
+// New opens the spool and wires a daemon. Nothing else runs and nothing listens
+// yet. Whoever does not go on to Run must Close.
+func New(ctx context.Context, s Settings, log *slog.Logger) (*Daemon, error) {
 	client, err := s.NewClient(log)
 	if err != nil {
 		return nil, err
 	}
-	return wire(s, client, log), nil
+	set := metrics.NewSet()
+	kept, err := openSpool(ctx, s, set, log)
+	if err != nil {
+		return nil, err
+	}
+	return wire(s, client, kept, set, log), nil
 }
 
-// wire is New with a client that exists.
-func wire(s Settings, client *sfclient.Client, log *slog.Logger) *Daemon {
-	d := &Daemon{settings: s, log: log, set: metrics.NewSet(), spool: spool.NewMemory(), client: client}
+// wire is New with a client and a spool that exist.
+func wire(s Settings, client *sfclient.Client, kept spool.Spool, set *metrics.Set, log *slog.Logger) *Daemon {
+	d := &Daemon{settings: s, log: log, set: set, spool: kept, client: client}
 	d.batcher = batcher.New(batcher.Config{
 		Limits: batcher.Limits{
 			MaxEntries: s.BatchMaxCalls, MaxMessages: s.BatchMaxMessages, MaxInFlight: s.SFMaxInFlight,
@@ -64,6 +72,7 @@ func wire(s Settings, client *sfclient.Client, log *slog.Logger) *Daemon {
 	}, d.spool, d.set, log)
 	d.set.RegisterMetricsWriter(func(w io.Writer) {
 		writeAccount(w, d.spool.Account(), time.Now())
+		writeStore(w, d.spool)
 		writeLimit(w, d.client)
 	})
 	return d
@@ -101,8 +110,8 @@ func (d *Daemon) Addresses() (doors, admin string) {
 	return d.doors.Addr().String(), d.admin.Addr().String()
 }
 
-// AccountLine is the daemon's sums so far, for people.
-func (d *Daemon) AccountLine() string { return accountLine(d.spool.Account()) }
+// AccountLine is the daemon's sums, for people. It is there after Run.
+func (d *Daemon) AccountLine() string { return d.lastWords }
 
 // errDrainTimeout is why requests in flight are cut at the end of a drain.
 var errDrainTimeout = errors.New("the drain took longer than " + Prefix + "DRAIN_TIMEOUT")
@@ -114,10 +123,10 @@ var errDrainTimeout = errors.New("the drain took longer than " + Prefix + "DRAIN
 //  2. the batcher: what the spool holds is sent without waiting for company
 //  3. after DrainTimeout, the requests in flight
 //  4. the admin listener, so that the drain can be watched to its end
+//  5. the spool
 //
 // It returns nil when everything accepted is settled, also when utterances
-// were rejected. What is still pending is in the error and, unless the spool
-// is durable, lost.
+// were rejected, or when what is not is safe on the disk.
 func (d *Daemon) Run(ctx context.Context) error {
 	hard, cut := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cut(nil)
@@ -149,8 +158,17 @@ func (d *Daemon) Run(ctx context.Context) error {
 		cut(nil)
 		return errors.Join(err, admin.Close())
 	})
-	return g.Wait()
+	err := g.Wait()
+	if _, lost := d.spool.(*spool.Memory); errors.Is(err, errDrainTimeout) && !lost {
+		d.log.Warn("not everything has reached salesforce: the next start goes on with it", "pending", d.spool.Account().Pending)
+		err = nil
+	}
+	d.lastWords = accountLine(d.spool.Account())
+	return errors.Join(err, d.spool.Close())
 }
+
+// Close is for a daemon that does not Run.
+func (d *Daemon) Close() error { return d.spool.Close() }
 
 // headerTimeout is how long a client may take over the head of its request.
 const headerTimeout = 10 * time.Second
@@ -169,7 +187,6 @@ func serve(s *http.Server, l net.Listener) error {
 func (d *Daemon) greet(ctx context.Context) {
 	doors, admin := d.Addresses()
 	d.log.Info("steno listens", "ingest", doors, "admin", admin, "login_url", d.settings.SFLoginURL)
-	d.log.Warn("the spool is in memory: what is acknowledged does not survive a kill of this process")
 	if err := d.client.Token(ctx); err != nil && ctx.Err() == nil {
 		d.log.Error("salesforce gives no token", "cause", err)
 	}

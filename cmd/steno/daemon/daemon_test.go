@@ -152,6 +152,9 @@ func TestReadiness(t *testing.T) {
 			t.Errorf("/healthz = %d", status)
 		}
 		f(200, `"ready":true`)
+		if status, body := r.get("/status.json"); status != 200 || !strings.Contains(body, `"ready":true`) || !strings.Contains(body, `"account":{"accepted":0,`) {
+			t.Errorf("/status.json = %d %s", status, body)
+		}
 		c, stop := r.engine()
 		defer stop()
 		s := r.open(c, "a")
@@ -202,6 +205,9 @@ func TestMetrics(t *testing.T) {
 		var documented []string
 		for _, m := range AllMetrics() {
 			name, _, _ := strings.Cut(m.Name, "{")
+			if m.Kind == "histogram" && strings.HasPrefix(name, "steno_spool_") {
+				continue // the spool in memory has none; the crash test looks for them
+			}
 			documented = append(documented, name)
 		}
 		slices.Sort(documented)

@@ -12,8 +12,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/gorilla/websocket"
 
+	"example.com/steno/batcher/spool"
 	"example.com/steno/bench/memnet"
 	"example.com/steno/ingest/client"
 	"example.com/steno/sfclient"
@@ -68,7 +70,7 @@ func newRig(t *testing.T, cfg orgsim.Config, vars ...string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.daemon = wire(s, sf, log)
+	r.daemon = wire(s, sf, spool.NewMemory(), metrics.NewSet(), log)
 	r.daemon.doors, r.daemon.admin = r.doors, r.admin
 	ctx, drain := context.WithCancel(t.Context())
 	r.drain = drain

@@ -11,6 +11,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"example.com/steno/batcher/spool/durable"
 	"example.com/steno/cmd/internal/cli"
 )
 
@@ -49,8 +50,12 @@ type Settings struct {
 	BatchSpeakers    string        `env:"BATCH_SPEAKERS" envDefault:"one" doc:"one or mixed: may an entry mix speakers"`
 	BatchGrace       time.Duration `env:"BATCH_GRACE" envDefault:"30s" doc:"how long Salesforce may not know a call before what it said is rejected"`
 
-	SpoolDir string `env:"SPOOL_DIR" envDefault:"./steno-data" doc:"where acknowledged utterances are kept until Salesforce has them; memory: nowhere. This version keeps them in memory only"`
-	SpoolURL string `env:"SPOOL_URL" doc:"nats://…: an external JetStream cluster in place of the embedded one. This version refuses it"`
+	SpoolDir      string        `env:"SPOOL_DIR" envDefault:"./steno-data" doc:"where acknowledged utterances are kept until Salesforce has them; memory: nowhere, they die with the process"`
+	SpoolURL      string        `env:"SPOOL_URL" doc:"nats://…: an external JetStream in place of the embedded one"`
+	SpoolSync     string        `env:"SPOOL_SYNC" envDefault:"always" doc:"always: on the disk before the acknowledgement; interval: a power cut may cost the last second"`
+	SpoolMaxBytes int64         `env:"SPOOL_MAX_BYTES" envDefault:"8589934592" doc:"bytes on the disk; at the limit nothing more is acknowledged until there is room"`
+	SpoolMaxAge   time.Duration `env:"SPOOL_MAX_AGE" envDefault:"24h" doc:"an utterance that waits for longer fells readiness; it is not dropped"`
+	SpoolKey      string        `env:"SPOOL_KEY" secret:"true" doc:"encrypts the spool on the disk; who loses it loses what waits"`
 
 	DrainTimeout time.Duration `env:"DRAIN_TIMEOUT" envDefault:"20s" doc:"after SIGTERM: how long what was accepted may take to reach Salesforce"`
 	LogFormat    string        `env:"LOG_FORMAT" envDefault:"auto" doc:"text, json, or auto: text on a terminal, else JSON"`
@@ -113,7 +118,9 @@ func (s *Settings) check() (faults []error) {
 	fault(err != nil, "LOG_LEVEL", "is %q: must be debug, info, warn or error", s.LogLevel)
 	u, err := url.Parse(s.SFLoginURL)
 	fault(err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http", "SF_LOGIN_URL", "is %q: must be a URL such as https://<domain>.my.salesforce.com", s.SFLoginURL)
-	fault(s.SpoolURL != "", "SPOOL_URL", "is set: this version has no durable spool yet")
+	fault(s.SpoolSync != durable.SyncAlways && s.SpoolSync != durable.SyncInterval, "SPOOL_SYNC", "is %q: must be always or interval", s.SpoolSync)
+	fault(s.SpoolMaxBytes < 1<<20, "SPOOL_MAX_BYTES", "is %d: must be at least 1048576", s.SpoolMaxBytes)
+	positive("SPOOL_MAX_AGE", s.SpoolMaxAge)
 	for i, t := range s.IngestTokens {
 		fault(strings.TrimSpace(t) == "", "INGEST_TOKENS", "is empty in place %d", i+1)
 	}

@@ -1,0 +1,34 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"example.com/steno/batcher/spool"
+	"example.com/steno/batcher/spool/durable"
+)
+
+// inMemory is the SPOOL_DIR of those who want none.
+const inMemory = "memory"
+
+// openSpool opens the spool that the settings name.
+func openSpool(ctx context.Context, s Settings, set *metrics.Set, log *slog.Logger) (spool.Spool, error) {
+	if s.SpoolDir == inMemory && s.SpoolURL == "" {
+		log.Warn("the spool is in memory: what is acknowledged does not survive a kill of this process")
+		return spool.NewMemory(), nil
+	}
+	if s.SpoolSync == durable.SyncInterval {
+		log.Warn("the spool syncs by interval: a power cut may cost the last second of what was acknowledged")
+	}
+	return durable.Open(ctx, s.SpoolConfig(set, log))
+}
+
+// SpoolConfig is the durable spool that the settings name.
+func (s *Settings) SpoolConfig(set *metrics.Set, log *slog.Logger) durable.Config {
+	return durable.Config{
+		Dir: s.SpoolDir, URL: s.SpoolURL, Sync: s.SpoolSync, MaxBytes: s.SpoolMaxBytes, MaxAge: s.SpoolMaxAge,
+		Key: s.SpoolKey, Keep: s.IngestResume, Metrics: set, Log: log,
+	}
+}
