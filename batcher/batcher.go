@@ -211,7 +211,7 @@ func (b *Batcher) logGate(before Trouble, o Outcome) {
 	case g.trouble == None:
 		b.cfg.Log.Info("salesforce answers again")
 	default:
-		b.cfg.Log.Warn("salesforce is held back", "why", g.trouble.String(), "for", time.Until(g.until), "cause", o.Err)
+		b.cfg.Log.Warn("salesforce is held back", "why", g.trouble.String(), "for", time.Until(g.until).Round(time.Millisecond).String(), "cause", o.Err)
 	}
 }
 
