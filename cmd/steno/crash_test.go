@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,5 +54,43 @@ func TestKilledDaemonLosesNothing(t *testing.T) {
 	t.Logf("%d kills, %d utterances acknowledged, %d recovered in all, %d stored twice", kills, cmp.Wanted, recovered, cmp.Duplicated)
 	if cmp.Lost != 0 || cmp.OutOfOrder != 0 || cmp.Unexpected != 0 || cmp.Duplicated > recovered {
 		t.Errorf("after %d kills: %+v; %d were recovered", kills, cmp, recovered)
+	}
+}
+
+// TestStoppedDaemonGoesOnWithWhatWaits stops the daemon as an orchestrator does
+// while the org is away: that is no failure, and the next start delivers.
+func TestStoppedDaemonGoesOnWithWhatWaits(t *testing.T) {
+	sim := orgsim.New(orgsim.Config{MakeCalls: true, Duplicates: orgsim.StoreTwice})
+	org := httptest.NewServer(sim)
+	defer org.Close()
+	sim.Down(orgsim.Unavailable)
+	v := newVictim(t, org.URL, "STENO_DRAIN_TIMEOUT=300ms")
+	v.launch() // not ready: there is no token
+	s := newSpeech(t, v.doors)
+	var g errgroup.Group
+	g.Go(func() error { return s.client.Run(t.Context()) })
+	g.Go(s.speak)
+	s.awaitAcks(100)
+	close(s.enough)
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	v.stop()
+	said := 0
+	for _, ids := range s.said {
+		said += len(ids)
+	}
+	if want := fmt.Sprintf("account: accepted %d, delivered 0, rejected 0, pending %[1]d", said); !strings.Contains(v.output.tail(), want) {
+		t.Errorf("the daemon's last words are not %q", want)
+	}
+	sim.Up()
+	v.start()
+	if got := v.metric("steno_spool_recovered_utterances"); got != said {
+		t.Errorf("%d recovered, want %d", got, said)
+	}
+	v.await("everything is settled", func() bool { return v.metric("steno_utterances_pending") == 0 })
+	v.stop()
+	if cmp := sim.Ledger().Compare(s.said); !cmp.Clean() {
+		t.Errorf("after the restart: %+v", cmp)
 	}
 }

@@ -132,15 +132,21 @@ func freeAddress(t *testing.T) string {
 // start starts the daemon and waits until it is ready.
 func (v *victim) start() {
 	v.t.Helper()
+	v.launch()
+	v.await("the daemon is ready", func() bool {
+		status, _, err := v.get("/readyz")
+		return err == nil && status == http.StatusOK
+	})
+}
+
+// launch starts the daemon.
+func (v *victim) launch() {
+	v.t.Helper()
 	v.process = exec.Command("steno", "serve")
 	v.process.Env, v.process.Stdout, v.process.Stderr = v.env, &v.output, &v.output
 	if err := v.process.Start(); err != nil {
 		v.t.Fatal(err)
 	}
-	v.await("the daemon is ready", func() bool {
-		status, _, err := v.get("/readyz")
-		return err == nil && status == http.StatusOK
-	})
 }
 
 func (v *victim) kill() {
@@ -249,4 +255,3 @@ func (l *lockedBuffer) tail() string {
 	b := l.b.Bytes()
 	return string(b[max(0, len(b)-8000):])
 }
-
