@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 
 	"example.com/steno/cmd/internal/cli"
 	"example.com/steno/cmd/steno/daemon"
@@ -41,7 +42,9 @@ func (checkCommand) Run(ctx context.Context, p cli.Process) error {
 	}
 	r.add("ingest address "+settings.Listen, canListen(ctx, settings.Listen))
 	r.add("admin address "+settings.AdminListen, canListen(ctx, settings.AdminListen))
-	fmt.Fprintln(p.Stdout, "-     disk: this version keeps the spool in memory")
+	if settings.SpoolURL == "" && settings.SpoolDir != daemon.InMemory {
+		r.add("spool directory "+settings.SpoolDir, canWrite(settings.SpoolDir))
+	}
 	if r.failed {
 		return errCheck
 	}
@@ -61,6 +64,19 @@ func (r *report) add(what string, err error) {
 	}
 	r.failed = true
 	fmt.Fprintf(r.p.Stdout, "FAIL  %s: %v\n", what, err)
+}
+
+// canWrite writes a file into the directory and removes it again.
+func canWrite(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, "check-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString("steno")
+	return errors.Join(err, f.Sync(), f.Close(), os.Remove(f.Name()))
 }
 
 // canListen opens the address and closes it again.

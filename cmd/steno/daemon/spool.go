@@ -10,12 +10,12 @@ import (
 	"example.com/steno/batcher/spool/durable"
 )
 
-// inMemory is the SPOOL_DIR of those who want none.
-const inMemory = "memory"
+// InMemory is the SPOOL_DIR of those who want none.
+const InMemory = "memory"
 
 // openSpool opens the spool that the settings name.
 func openSpool(ctx context.Context, s Settings, set *metrics.Set, log *slog.Logger) (spool.Spool, error) {
-	if s.SpoolDir == inMemory && s.SpoolURL == "" {
+	if s.SpoolDir == InMemory && s.SpoolURL == "" {
 		log.Warn("the spool is in memory: what is acknowledged does not survive a kill of this process")
 		return spool.NewMemory(), nil
 	}
