@@ -16,6 +16,7 @@ type commands struct {
 	Check      checkCommand       `cmd:"" help:"Check the settings, the org's six endpoints and this machine. Changes nothing."`
 	Call       callCommands       `cmd:"" help:"Salesforce's call endpoints by hand."`
 	Transcript transcriptCommands `cmd:"" help:"Salesforce's transcript endpoints by hand."`
+	Spool      spoolCommands      `cmd:"" help:"What waits on the disk."`
 	Version    versionCommand     `cmd:"" help:"Print the version."`
 }
 

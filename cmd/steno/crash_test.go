@@ -83,8 +83,17 @@ func TestStoppedDaemonGoesOnWithWhatWaits(t *testing.T) {
 	if want := fmt.Sprintf("account: accepted %d, delivered 0, rejected 0, pending %[1]d", said); !strings.Contains(v.output.tail(), want) {
 		t.Errorf("the daemon's last words are not %q", want)
 	}
+	if got, want := v.run("spool", "status"), fmt.Sprintf("waiting     %d utterances", said); !strings.Contains(got, want) || !strings.Contains(got, "from        the directory") {
+		t.Errorf("spool status of a stopped daemon is %q, want %q", got, want)
+	}
+	if got := v.run("spool", "verify"); !strings.Contains(got, "every frame is whole") {
+		t.Errorf("spool verify says %q", got)
+	}
 	sim.Up()
 	v.start()
+	if got := v.run("spool", "status"); !strings.Contains(got, "from        the daemon at") {
+		t.Errorf("spool status of a running daemon is %q", got)
+	}
 	if got := v.metric("steno_spool_recovered_utterances"); got != said {
 		t.Errorf("%d recovered, want %d", got, said)
 	}

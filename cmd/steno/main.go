@@ -5,6 +5,7 @@
 //	steno check                                  are the settings, the org and this machine fit for it
 //	steno call create|update|route|clear-routing Salesforce's call endpoints by hand
 //	steno transcript send|bulk                   Salesforce's transcript endpoints by hand
+//	steno spool status|verify                    what waits on the disk
 //	steno version
 //
 // Settings come from the environment: steno --help lists them. Exit codes: 0

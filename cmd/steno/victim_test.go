@@ -149,6 +149,19 @@ func (v *victim) launch() {
 	}
 }
 
+// run runs another command with the daemon's settings, and returns what it
+// prints.
+func (v *victim) run(args ...string) string {
+	v.t.Helper()
+	command := exec.Command("steno", args...)
+	command.Env = v.env
+	out, err := command.CombinedOutput()
+	if err != nil {
+		v.t.Errorf("steno %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
 func (v *victim) kill() {
 	// The error says that it was killed.
 	_ = v.process.Process.Kill()

@@ -16,7 +16,8 @@ type reading struct {
 	ledger *ledger
 	high   spool.Position
 	noted  bool           // there is a note
-	next   spool.Position // the position that the next frame must begin with; 0: any
+	floor  spool.Position // everything below it is settled, its frames may be gone
+	seen   spool.Position // the highest that a frame had; 0: no frame yet
 	names  map[string]string
 	frames uint64
 	began  time.Time
@@ -75,9 +76,7 @@ func (r *reading) readNotes(ctx context.Context) error {
 			delete(r.s.marks, id)
 		}
 	}
-	if r.noted {
-		r.next = floor
-	}
+	r.floor = floor
 	return nil
 }
 
@@ -125,29 +124,31 @@ func (r *reading) readFrames(ctx context.Context) error {
 }
 
 // frame takes in one frame. A gap before it is an alarm, and what is behind it
-// is delivered all the same. A frame that was stored twice counts once.
+// is delivered all the same. A frame that was stored twice counts once. Frames
+// that are settled tell of streams and message ids.
 func (r *reading) frame(seq uint64, data []byte) {
 	h, body, err := parseHeader(data)
 	if err != nil {
 		r.s.harm(Damage{What: err.Error(), Seq: seq})
 		return
 	}
-	if h.last() < r.next && h.first <= r.ledger.last {
+	if h.last() <= r.seen {
 		return
 	}
-	if r.next != 0 && h.first > r.next {
-		r.lost(r.next, h.first-1, seq, "frames are missing")
-	}
-	if r.next == 0 && h.first > 1 {
+	if first := max(r.seen+1, r.floor); r.seen == 0 && !r.noted {
 		r.settled(1, h.first-1)
+	} else if h.first > first {
+		r.lost(first, h.first-1, seq, "frames are missing")
 	}
 	at := stored{seq: seq, first: h.first, last: h.last()}
 	for p, v := range records(h, body) {
-		if p < r.next && p <= r.ledger.last {
+		if p <= r.seen {
 			continue
 		}
 		if v.err != nil {
-			r.lost(p, p, seq, v.err.Error())
+			if !r.ledger.settled.has(p) {
+				r.lost(p, p, seq, v.err.Error())
+			}
 			continue
 		}
 		r.record(seq, p, &v.view, &at)
@@ -155,7 +156,8 @@ func (r *reading) frame(seq uint64, data []byte) {
 	if at.newest.IsZero() || at.newest.After(r.now) {
 		at.newest = r.now
 	}
-	r.ledger.last, r.next = max(r.ledger.last, h.last()), max(r.next, h.last()+1)
+	r.seen = h.last()
+	r.ledger.last = max(r.ledger.last, r.seen)
 	r.ledger.spans.add(at)
 	r.frames++
 	r.progress()
@@ -224,7 +226,7 @@ func (r *reading) progress() {
 // finish looks for what is missing at the end, and opens the books.
 func (r *reading) finish() {
 	l, s := r.ledger, r.s
-	next := max(r.next, 1)
+	next := max(r.seen+1, r.floor)
 	if r.high >= next {
 		r.lost(next, r.high, 0, "acknowledged frames are missing at the end")
 	}

@@ -13,31 +13,48 @@ import (
 	"example.com/steno/batcher/spool"
 )
 
-// Run tests the spools that open returns. Each test opens its own.
+// Run tests the spools that open returns, each test with its own, in a bubble.
 func Run(t *testing.T, open func(*testing.T) spool.Spool) {
-	tests := []struct {
-		name string
-		test func(*testing.T, spool.Spool)
-	}{
-		{"read in the order of append", readInOrder},
-		{"read waits for an append", readWaits},
-		{"a done context ends the waiting and not the reading", doneContext},
-		{"settle in any order, each once", settleAnyOrder},
-		{"refuses to settle what was not read", settleUnread},
-		{"marks are not counted", marks},
-		{"the account balances at every step", balances},
-		{"many appenders, nothing lost, each one's order kept", manyAppenders},
-		{"closed", closed},
-	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := open(t)
-				defer s.Close()
-				tt.test(t, s)
-			})
+			synctest.Test(t, func(t *testing.T) { tt.run(t, open, synctest.Wait) })
 		})
 	}
+}
+
+// RunOutside is Run for spools that cannot live in a bubble, because a server
+// with goroutines of its own is behind them. There, that nothing happens can
+// only be seen by waiting for a little while.
+func RunOutside(t *testing.T, open func(*testing.T) spool.Spool) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.run(t, open, func() { time.Sleep(20 * time.Millisecond) })
+		})
+	}
+}
+
+// test is one test of the suite. idle returns when nothing happens any more.
+type test struct {
+	name string
+	test func(t *testing.T, s spool.Spool, idle func())
+}
+
+func (tt test) run(t *testing.T, open func(*testing.T) spool.Spool, idle func()) {
+	s := open(t)
+	defer s.Close()
+	tt.test(t, s, idle)
+}
+
+var tests = []test{
+	{"read in the order of append", readInOrder},
+	{"read waits for an append", readWaits},
+	{"a done context ends the waiting and not the reading", doneContext},
+	{"settle in any order, each once", settleAnyOrder},
+	{"refuses to settle what was not read", settleUnread},
+	{"marks are not counted", marks},
+	{"the account balances at every step", balances},
+	{"many appenders, nothing lost, each one's order kept", manyAppenders},
+	{"closed", closed},
 }
 
 func record(call string, seq uint64) spool.Record {
@@ -71,7 +88,7 @@ func readAll(t *testing.T, s spool.Spool) []spool.Record {
 	}
 }
 
-func readInOrder(t *testing.T, s spool.Spool) {
+func readInOrder(t *testing.T, s spool.Spool, _ func()) {
 	appendAll(t, s, record("a", 1), record("b", 1))
 	appendAll(t, s, record("a", 2), record("a", 3), record("b", 2))
 	got := readAll(t, s)
@@ -97,7 +114,7 @@ func readInOrder(t *testing.T, s spool.Spool) {
 	}
 }
 
-func readWaits(t *testing.T, s spool.Spool) {
+func readWaits(t *testing.T, s spool.Spool, idle func()) {
 	type result struct {
 		n   int
 		err error
@@ -107,7 +124,7 @@ func readWaits(t *testing.T, s spool.Spool) {
 		n, err := s.Read(t.Context(), make([]spool.Record, 8))
 		done <- result{n, err}
 	}()
-	time.Sleep(time.Hour)
+	idle()
 	select {
 	case r := <-done:
 		t.Fatalf("Read of an empty spool returned %d, %v", r.n, r.err)
@@ -119,7 +136,7 @@ func readWaits(t *testing.T, s spool.Spool) {
 	}
 }
 
-func doneContext(t *testing.T, s spool.Spool) {
+func doneContext(t *testing.T, s spool.Spool, _ func()) {
 	appendAll(t, s, record("a", 1), record("a", 2))
 	cause := errors.New("draining")
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -138,7 +155,7 @@ func doneContext(t *testing.T, s spool.Spool) {
 	}
 }
 
-func settleAnyOrder(t *testing.T, s spool.Spool) {
+func settleAnyOrder(t *testing.T, s spool.Spool, _ func()) {
 	appendAll(t, s, record("a", 1), record("b", 1), record("a", 2))
 	rs := readAll(t, s)
 	for _, i := range []int{2, 0, 1} {
@@ -159,7 +176,7 @@ func settleAnyOrder(t *testing.T, s spool.Spool) {
 	}
 }
 
-func settleUnread(t *testing.T, s spool.Spool) {
+func settleUnread(t *testing.T, s spool.Spool, _ func()) {
 	appendAll(t, s, record("a", 1))
 	for _, p := range []spool.Position{0, 1, 2} {
 		if err := s.Settle(spool.Settlement{Position: p}); err == nil {
@@ -171,7 +188,7 @@ func settleUnread(t *testing.T, s spool.Spool) {
 	}
 }
 
-func marks(t *testing.T, s spool.Spool) {
+func marks(t *testing.T, s spool.Spool, _ func()) {
 	appendAll(t, s, spool.Record{Call: "a", Ended: true})
 	if a := s.Account(); a.Accepted != 0 || a.Pending != 0 || !a.Oldest.IsZero() {
 		t.Errorf("account after a mark is %+v, want nothing", a)
@@ -188,7 +205,7 @@ func marks(t *testing.T, s spool.Spool) {
 	}
 }
 
-func balances(t *testing.T, s spool.Spool) {
+func balances(t *testing.T, s spool.Spool, _ func()) {
 	check := func(when string) {
 		t.Helper()
 		a := s.Account()
@@ -222,7 +239,7 @@ func balances(t *testing.T, s spool.Spool) {
 	}
 }
 
-func manyAppenders(t *testing.T, s spool.Spool) {
+func manyAppenders(t *testing.T, s spool.Spool, _ func()) {
 	const calls, each = 20, 50
 	for c := range calls {
 		go func() {
@@ -250,7 +267,7 @@ func manyAppenders(t *testing.T, s spool.Spool) {
 	}
 }
 
-func closed(t *testing.T, s spool.Spool) {
+func closed(t *testing.T, s spool.Spool, idle func()) {
 	if err := s.Health(); err != nil {
 		t.Errorf("Health of an open spool = %v", err)
 	}
@@ -259,7 +276,7 @@ func closed(t *testing.T, s spool.Spool) {
 		_, err := s.Read(t.Context(), make([]spool.Record, 1))
 		done <- err
 	}()
-	synctest.Wait()
+	idle()
 	if err := s.Close(); err != nil {
 		t.Fatalf("Close: %v", err)
 	}

@@ -2,7 +2,11 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
 
 	"github.com/VictoriaMetrics/metrics"
 
@@ -31,4 +35,17 @@ func (s *Settings) SpoolConfig(set *metrics.Set, log *slog.Logger) durable.Confi
 		Dir: s.SpoolDir, URL: s.SpoolURL, Sync: s.SpoolSync, MaxBytes: s.SpoolMaxBytes, MaxAge: s.SpoolMaxAge,
 		Key: s.SpoolKey, Keep: s.IngestResume, Metrics: set, Log: log,
 	}
+}
+
+// InspectSpool opens the spool of a daemon that is stopped, reads it to its
+// end, and closes it again. Nothing is sent or settled.
+func InspectSpool(ctx context.Context, s Settings, log *slog.Logger) (AccountShown, *SpoolShown, error) {
+	if _, err := os.Stat(filepath.Join(s.SpoolDir, "VERSION")); s.SpoolURL == "" && err != nil {
+		return AccountShown{}, nil, fmt.Errorf("there is no spool in %s: %w", s.SpoolDir, err)
+	}
+	kept, err := durable.Open(ctx, s.SpoolConfig(nil, log))
+	if err != nil {
+		return AccountShown{}, nil, err
+	}
+	return showAccount(kept.Account(), time.Now()), showSpool(kept.Stats()), kept.Close()
 }

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"example.com/steno/cmd/internal/cli"
+	"example.com/steno/cmd/steno/daemon"
+)
+
+type spoolCommands struct {
+	Status spoolStatusCommand `cmd:"" help:"What waits: of the running daemon, else of the directory that a stopped one has left."`
+	Verify spoolVerifyCommand `cmd:"" help:"Read a stopped daemon's directory to its end and name every damage."`
+}
+
+type spoolStatusCommand struct{}
+
+// Run asks the daemon at the admin address, or where none answers, the
+// directory.
+func (spoolStatusCommand) Run(ctx context.Context, p cli.Process) error {
+	settings, err := daemon.ParseSettings(p.Environ)
+	if err != nil {
+		return err
+	}
+	status, err := askDaemon(ctx, settings.AdminListen)
+	if err == nil {
+		printSpool(p, "the daemon at "+settings.AdminListen, status.Account, status.Spool)
+		return nil
+	}
+	account, spool, err := inspect(ctx, p, settings)
+	if err != nil {
+		return err
+	}
+	printSpool(p, "the directory "+settings.SpoolDir+", no daemon answers at "+settings.AdminListen, account, spool)
+	return nil
+}
+
+type spoolVerifyCommand struct{}
+
+// errDamaged ends a verification that has printed what is damaged.
+var errDamaged = errors.New("the spool is damaged")
+
+// Run reads every frame and checks every record's checksum.
+func (spoolVerifyCommand) Run(ctx context.Context, p cli.Process) error {
+	settings, err := daemon.ParseSettings(p.Environ)
+	if err != nil {
+		return err
+	}
+	account, spool, err := inspect(ctx, p, settings)
+	if err != nil {
+		return err
+	}
+	printSpool(p, "the directory "+settings.SpoolDir, account, spool)
+	if len(spool.Damage) > 0 {
+		return errDamaged
+	}
+	fmt.Fprintln(p.Stdout, "every frame is whole")
+	return nil
+}
+
+// inspect keeps what the store logs to its errors: the rest is noise here.
+func inspect(ctx context.Context, p cli.Process, s daemon.Settings) (daemon.AccountShown, *daemon.SpoolShown, error) {
+	log := slog.New(slog.NewTextHandler(p.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	return daemon.InspectSpool(ctx, s, log)
+}
+
+// askDaemon gets the status of a running daemon.
+func askDaemon(ctx context.Context, admin string) (status daemon.Status, err error) {
+	host, port, err := net.SplitHostPort(admin)
+	if err != nil {
+		return status, err
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/status.json", nil)
+	if err != nil {
+		return status, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return status, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return status, fmt.Errorf("the admin address answers %s", resp.Status)
+	}
+	return status, json.NewDecoder(resp.Body).Decode(&status)
+}
+
+func printSpool(p cli.Process, from string, a daemon.AccountShown, s *daemon.SpoolShown) {
+	fmt.Fprintf(p.Stdout, "from        %s\n", from)
+	fmt.Fprintf(p.Stdout, "waiting     %d utterances, the oldest for %v\n", a.Pending, time.Duration(a.OldestPendingSeconds*float64(time.Second)).Round(time.Second))
+	if s == nil {
+		fmt.Fprintln(p.Stdout, "on disk     nothing: the spool is in memory")
+		return
+	}
+	fmt.Fprintf(p.Stdout, "on disk     %d of at most %d bytes, in %d frames\n", s.DiskBytes, s.MaxBytes, s.Frames)
+	fmt.Fprintf(p.Stdout, "recovered   %d utterances found waiting at the start\n", s.Recovered)
+	for _, d := range s.Damage {
+		fmt.Fprintf(p.Stdout, "DAMAGED     %s\n", d)
+	}
+}
