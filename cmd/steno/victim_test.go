@@ -27,6 +27,7 @@ type speech struct {
 	acks   chan struct{} // one for each acknowledgement; never full for long
 	enough chan struct{}
 	said   map[string][]string
+	pad    string // goes behind what is said
 }
 
 func newSpeech(t *testing.T, doors string) *speech {
@@ -70,7 +71,7 @@ func (s *speech) speak() error {
 		}
 		call, now := fmt.Sprintf("call-%d", n%len(streams)), time.Now().UnixMilli()
 		id := fmt.Sprintf("%s/%d", call, n)
-		u := client.Utterance{MessageID: id, SenderType: "END_USER", StartTime: now, EndTime: now, Content: "word " + strconv.Itoa(n)}
+		u := client.Utterance{MessageID: id, SenderType: "END_USER", StartTime: now, EndTime: now, Content: "word " + strconv.Itoa(n) + s.pad}
 		if _, err := streams[n%len(streams)].Send(s.t.Context(), u); err != nil {
 			return err
 		}

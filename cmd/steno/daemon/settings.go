@@ -52,7 +52,7 @@ type Settings struct {
 
 	SpoolDir      string        `env:"SPOOL_DIR" envDefault:"./steno-data" doc:"where acknowledged utterances are kept until Salesforce has them; memory: nowhere, they die with the process"`
 	SpoolURL      string        `env:"SPOOL_URL" doc:"nats://…: an external JetStream in place of the embedded one"`
-	SpoolSync     string        `env:"SPOOL_SYNC" envDefault:"always" doc:"always: on the disk before the acknowledgement; interval: a power cut may cost the last second"`
+	SpoolSync     string        `env:"SPOOL_SYNC" envDefault:"always" doc:"always: on the disk before the acknowledgement; interval: a power cut may cost what was acknowledged in the last seconds, in the worst case the whole spool"`
 	SpoolMaxBytes int64         `env:"SPOOL_MAX_BYTES" envDefault:"8589934592" doc:"bytes on the disk; at the limit nothing more is acknowledged until there is room"`
 	SpoolMaxAge   time.Duration `env:"SPOOL_MAX_AGE" envDefault:"24h" doc:"an utterance that waits for longer fells readiness; it is not dropped"`
 	SpoolKey      string        `env:"SPOOL_KEY" secret:"true" doc:"encrypts the spool on the disk; who loses it loses what waits"`

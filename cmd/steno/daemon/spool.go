@@ -24,7 +24,7 @@ func openSpool(ctx context.Context, s Settings, set *metrics.Set, log *slog.Logg
 		return spool.NewMemory(), nil
 	}
 	if s.SpoolSync == durable.SyncInterval {
-		log.Warn("the spool syncs by interval: a power cut may cost the last second of what was acknowledged")
+		log.Warn("the spool syncs by interval: a power cut may cost what was acknowledged in the last seconds, in the worst case the whole spool")
 	}
 	return durable.Open(ctx, s.SpoolConfig(set, log))
 }
