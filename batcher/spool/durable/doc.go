@@ -1,8 +1,64 @@
-// Package durable is the spool on disk.
+// Package durable is the spool on the disk: NATS JetStream, embedded in the
+// process, with no port open; or with a URL, an external one.
+//
+//	engines → ingest → [batcher/spool/durable] → batcher → sfclient → Salesforce
+//
+// What it promises beside spool.Spool: a record survives a kill of the process
+// and a power cut of the machine once Append has returned; a call's records are
+// read in order, over restarts too; what waits lies on the disk and not in
+// memory; after a restart little more is sent again than what was in flight;
+// what the disk has lost is named and counted, never silently missing. It does
+// not survive the loss of the disk.
+//
+// The way of a record, and the file of each station:
+//
+//	commit.go   Append: whoever waits while a frame is written goes into the next
+//	frame.go    a frame: the records that became safe with one sync
+//	record.go   a record in a frame
+//	store.go    JetStream, as much as is needed of it
+//	embedded.go the server in the process: started anew after a write error
+//	ledger.go   which record is where and what is read next: plain data, numbered rules
+//	read.go     Read: live speech from memory, the backlog from the disk
+//	keep.go     what was settled is noted, and its space given back
+//	note.go     a note of settlements
+//	recover.go  one pass over the store at the opening
+//	directory.go the lock, the version, the proof of the key
+//
+// # On the disk
+//
+// <dir>/lock is held with flock, <dir>/VERSION says 1, and below
+// <dir>/jetstream are two streams. STENO_SPOOL has frames, one a message, under
+// a subject that carries the partition of the calls in it:
+//
+//	offset  size  frame (little endian)
+//	0       4     "STNF"
+//	4       1     version, 1
+//	6       2     partition
+//	8       8     writer, drawn at each opening
+//	16      8     position of the first record
+//	24      4     number of records
+//	28      4     CRC-32C of bytes 0 to 27
+//	32            records, each: 4 length, 4 CRC-32C, and that many bytes
+//
+//	        size  record
+//	        1     flags: 1 end of a call, 2 urgent, 4 spoken, 8 received, 16 the stream's org and call are the record's
+//	        v     seq in its stream
+//	        v v   spoken: seconds and nanoseconds, where flagged
+//	        v v   received, the same
+//	        v …   strings with their lengths: org, call, the stream's org and call unless flagged, stream, epoch, messageId, speaker
+//	        …     the message
+//
+// v is a varint. A frame's name for JetStream, which drops a second frame of
+// the same name, is writer/partition/first. Positions are contiguous over the
+// life of the spool, so that a hole shows.
+//
+// STENO_SETTLED has notes: the floor below which everything is settled, the
+// highest position acknowledged, ranges of settled positions with the reasons
+// of those rejected, marks of streams whose frames are gone, and streams that
+// are forgotten. The state is the union of all notes. A note is written within
+// milliseconds of a settlement; every 2,000 notes are written anew as one.
+//
+// A frame is purged, a few seconds at the latest, after all of it is settled
+// and Config.Keep has passed since its receipt; a full spool keeps none that is
+// settled. No note means that nothing is purged.
 package durable
-
-import (
-	_ "github.com/nats-io/nats-server/v2/server"
-	_ "github.com/nats-io/nats.go"
-	_ "github.com/nats-io/nats.go/jetstream"
-)

@@ -37,6 +37,7 @@ type ledger struct {
 	claimed *positions // settled, owed or live: everything but the backlog
 
 	live      queue
+	liveLimit int // records; maxLiveRecords
 	liveBytes int
 	liveCalls map[uint64]int
 
@@ -67,7 +68,7 @@ type debt struct {
 func newLedger(next spool.Position) *ledger {
 	return &ledger{
 		last: next - 1, settled: newPositions(next), claimed: newPositions(next),
-		liveCalls: map[uint64]int{}, backlog: map[uint64]int{}, owed: map[spool.Position]debt{},
+		liveLimit: maxLiveRecords, liveCalls: map[uint64]int{}, backlog: map[uint64]int{}, owed: map[spool.Position]debt{},
 		rejected: map[string]uint64{}, seed: maphash.MakeSeed(),
 	}
 }
@@ -101,7 +102,7 @@ func (l *ledger) commit(seq uint64, rs []spool.Record) {
 		}
 		call := l.call(r.Org, r.Call)
 		size := len(r.Message) + recordOverhead
-		if l.backlog[call] > 0 || l.live.len() >= maxLiveRecords || l.liveBytes+size > maxLiveBytes { // L2
+		if l.backlog[call] > 0 || l.live.len() >= l.liveLimit || l.liveBytes+size > maxLiveBytes { // L2
 			if l.waiting == 0 {
 				l.cursor = seq
 			}
