@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -168,6 +169,29 @@ func (v *victim) kill() {
 	_ = v.process.Process.Kill()
 	_ = v.process.Wait()
 	v.process = nil
+}
+
+// freeze stops every thread of the daemon where it is. It returns when none of
+// them will do anything more outside the kernel.
+func (v *victim) freeze() {
+	v.t.Helper()
+	if err := v.process.Process.Signal(syscall.SIGSTOP); err != nil {
+		v.t.Fatal(err)
+	}
+	v.await("every thread of the daemon stands still", func() bool {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", v.process.Process.Pid))
+		if err != nil || len(threads) == 0 {
+			v.t.Fatalf("the daemon's threads: %d found, %v", len(threads), err)
+		}
+		for _, thread := range threads {
+			stat, err := os.ReadFile(thread)
+			_, state, found := strings.Cut(string(stat), ") ")
+			if err == nil && found && state[0] != 'T' && state[0] != 'D' { // D: in the kernel, and stopped when it leaves it
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // stop ends the daemon as an orchestrator would.
