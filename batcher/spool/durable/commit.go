@@ -154,6 +154,9 @@ const partitions = 1
 // persist publishes the frame under one id, again and again, until it is safe
 // or the spool is closed.
 func (s *Spool) persist(ctx context.Context, f *frame) (seq uint64, err error) {
+	if err := s.waitWhileTooOld(ctx); err != nil {
+		return 0, err
+	}
 	for attempt := 1; ; attempt++ {
 		seq, err = s.store.publish(ctx, frameSubject(f.partition), f.id(), f.data)
 		if err == nil {
@@ -172,6 +175,23 @@ func (s *Spool) persist(ctx context.Context, f *frame) (seq uint64, err error) {
 		s.setTrouble(fmt.Errorf("the spool cannot write: %w", err))
 		s.mend(attempt, len(f.data))
 		s.pause(ctx, min(time.Duration(attempt)*100*time.Millisecond, 2*time.Second))
+	}
+}
+
+// waitWhileTooOld holds a frame back while what waits is older than it may be.
+func (s *Spool) waitWhileTooOld(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		err := s.tooOld()
+		s.mu.Unlock()
+		if err == nil {
+			return nil
+		}
+		s.setTrouble(err)
+		s.pause(ctx, time.Second)
+		if ctx.Err() != nil {
+			return spool.ErrClosed
+		}
 	}
 }
 

@@ -25,7 +25,7 @@ type Config struct {
 
 	Sync     string        // SyncAlways, the default, or SyncInterval: a power cut may cost the last second. An external JetStream has its own setting
 	MaxBytes int64         // of the frames on disk; at the limit Append waits for room. 0: 8 GiB
-	MaxAge   time.Duration // Health complains when something has waited for longer; nothing is dropped. 0: none
+	MaxAge   time.Duration // when something has waited for longer, Append waits until it is settled; nothing is dropped. 0: none
 	Keep     time.Duration // how long after its receipt a settled utterance stays, so that its message id is known after a restart: the resume time. 0: 5 minutes
 	Replicas int           // of the streams in an external JetStream. 0: 1
 

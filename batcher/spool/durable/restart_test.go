@@ -385,3 +385,39 @@ func appendWithin(ctx context.Context, s *durable.Spool, r spool.Record) error {
 		return ctx.Err()
 	}
 }
+
+// While something waits for longer than it may, Append waits and Health says so.
+func TestTooOldHoldsBackWhatComes(t *testing.T) {
+	s, err := durable.Open(t.Context(), durable.Config{Dir: t.TempDir(), MaxAge: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeIt(t, s)
+	old := record("a", 1)
+	old.Received = time.Now().Add(-time.Hour)
+	if err := s.Append(t.Context(), []spool.Record{old}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Health(); err == nil || !strings.Contains(err.Error(), "longer than 1m0s") {
+		t.Errorf("Health with an utterance of an hour ago = %v", err)
+	}
+	blocked := make(chan error, 1)
+	go func() { blocked <- s.Append(t.Context(), []spool.Record{record("b", 1)}) }()
+	select {
+	case err := <-blocked:
+		t.Errorf("Append = %v, want it to wait", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	settle(t, s, drain(t, s), "")
+	select {
+	case err := <-blocked:
+		if err != nil {
+			t.Errorf("Append once the old one is settled = %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("still held back 10 s after the old one was settled")
+	}
+	if err := s.Health(); err != nil {
+		t.Errorf("Health = %v", err)
+	}
+}

@@ -221,12 +221,21 @@ func (s *Spool) Health() error {
 	case len(s.damage) > 0:
 		return fmt.Errorf("the spool is damaged: %s (%d places)", s.damage[0], len(s.damage))
 	}
-	if s.cfg.MaxAge > 0 {
-		if oldest := s.ledger.oldest(); !oldest.IsZero() && time.Since(oldest) > s.cfg.MaxAge {
-			return fmt.Errorf("the oldest utterance has waited since %s, longer than %v", oldest.UTC().Format(time.RFC3339), s.cfg.MaxAge)
-		}
+	return s.tooOld()
+}
+
+// tooOld is why nothing more may come in while something has waited for longer
+// than Config.MaxAge. The caller holds mu.
+func (s *Spool) tooOld() error {
+	if s.cfg.MaxAge == 0 {
+		return nil
 	}
-	return nil
+	oldest := s.ledger.oldest()
+	if oldest.IsZero() || time.Since(oldest) <= s.cfg.MaxAge {
+		return nil
+	}
+	return fmt.Errorf("the oldest utterance waits since %s, longer than %v: nothing more is acknowledged until it is settled",
+		oldest.UTC().Format(time.RFC3339), s.cfg.MaxAge)
 }
 
 // wake leaves a token where there is none.

@@ -54,7 +54,7 @@ type Settings struct {
 	SpoolURL      string        `env:"SPOOL_URL" doc:"nats://…: an external JetStream in place of the embedded one"`
 	SpoolSync     string        `env:"SPOOL_SYNC" envDefault:"always" doc:"always: on the disk before the acknowledgement; interval: a power cut may cost what was acknowledged in the last seconds, in the worst case the whole spool"`
 	SpoolMaxBytes int64         `env:"SPOOL_MAX_BYTES" envDefault:"8589934592" doc:"bytes on the disk; at the limit nothing more is acknowledged until there is room"`
-	SpoolMaxAge   time.Duration `env:"SPOOL_MAX_AGE" envDefault:"24h" doc:"an utterance that waits for longer fells readiness; it is not dropped"`
+	SpoolMaxAge   time.Duration `env:"SPOOL_MAX_AGE" envDefault:"0s" doc:"while an utterance waits for longer, nothing more is acknowledged; it is not dropped. 0s: no limit"`
 	SpoolKey      string        `env:"SPOOL_KEY" secret:"true" doc:"encrypts the spool on the disk; who loses it loses what waits"`
 
 	DrainTimeout time.Duration `env:"DRAIN_TIMEOUT" envDefault:"20s" doc:"after SIGTERM: how long what was accepted may take to reach Salesforce"`
@@ -120,7 +120,7 @@ func (s *Settings) check() (faults []error) {
 	fault(err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http", "SF_LOGIN_URL", "is %q: must be a URL such as https://<domain>.my.salesforce.com", s.SFLoginURL)
 	fault(s.SpoolSync != durable.SyncAlways && s.SpoolSync != durable.SyncInterval, "SPOOL_SYNC", "is %q: must be always or interval", s.SpoolSync)
 	fault(s.SpoolMaxBytes < 1<<20, "SPOOL_MAX_BYTES", "is %d: must be at least 1048576", s.SpoolMaxBytes)
-	positive("SPOOL_MAX_AGE", s.SpoolMaxAge)
+	fault(s.SpoolMaxAge < 0, "SPOOL_MAX_AGE", "is %v: must not be below 0", s.SpoolMaxAge)
 	for i, t := range s.IngestTokens {
 		fault(strings.TrimSpace(t) == "", "INGEST_TOKENS", "is empty in place %d", i+1)
 	}
