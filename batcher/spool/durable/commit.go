@@ -17,6 +17,8 @@ type group struct {
 	done    chan error
 }
 
+var errInspected = errors.New("the spool is open for inspection only")
+
 // Append waits until the frame that the group goes into is safe.
 func (s *Spool) Append(ctx context.Context, records []spool.Record) error {
 	if ctx.Err() != nil {
@@ -24,6 +26,9 @@ func (s *Spool) Append(ctx context.Context, records []spool.Record) error {
 	}
 	if len(records) == 0 {
 		return nil
+	}
+	if s.cfg.Inspect {
+		return errInspected
 	}
 	g := &group{records: records, done: make(chan error, 1)}
 	for i := range records {

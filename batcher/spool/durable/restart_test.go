@@ -421,3 +421,27 @@ func TestTooOldHoldsBackWhatComes(t *testing.T) {
 		t.Errorf("Health = %v", err)
 	}
 }
+
+// Looking at a damaged spool does not make the damage forgotten.
+func TestInspectionChangesNothing(t *testing.T) {
+	dir := t.TempDir()
+	s := openAt(t, dir)
+	say(t, s, 1, 10, "a")
+	closeIt(t, s)
+	if err := os.Truncate(filepath.Join(dir, "jetstream", "$G", "streams", "STENO_SPOOL", "msgs", "1.blk"), 700); err != nil {
+		t.Fatal(err)
+	}
+	for look := range 3 {
+		s, err := durable.Open(t.Context(), durable.Config{Dir: dir, Inspect: look < 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st := s.Stats(); st.Lost == 0 || len(st.Damage) == 0 {
+			t.Errorf("look %d: %+v, want the damage named", look+1, st)
+		}
+		if err := s.Append(t.Context(), []spool.Record{record("b", 1)}); (err == nil) != (look == 2) {
+			t.Errorf("look %d: Append = %v", look+1, err)
+		}
+		closeIt(t, s)
+	}
+}

@@ -65,6 +65,9 @@ func Open(ctx context.Context, cfg Config) (*Spool, error) {
 		s.stop()
 		return nil, errors.Join(err, s.release())
 	}
+	if cfg.Inspect {
+		return s, nil
+	}
 	s.loops.Go(func() { s.commitLoop(s.life) })
 	s.loops.Go(func() { s.keepLoop(s.life) })
 	return s, nil

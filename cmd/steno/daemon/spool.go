@@ -43,7 +43,9 @@ func InspectSpool(ctx context.Context, s Settings, log *slog.Logger) (AccountSho
 	if _, err := os.Stat(filepath.Join(s.SpoolDir, "VERSION")); s.SpoolURL == "" && err != nil {
 		return AccountShown{}, nil, fmt.Errorf("there is no spool in %s: %w", s.SpoolDir, err)
 	}
-	kept, err := durable.Open(ctx, s.SpoolConfig(nil, log))
+	cfg := s.SpoolConfig(nil, log)
+	cfg.Inspect = true
+	kept, err := durable.Open(ctx, cfg)
 	if err != nil {
 		return AccountShown{}, nil, err
 	}
