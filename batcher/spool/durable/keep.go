@@ -48,6 +48,9 @@ func (s *Spool) keepLoop(ctx context.Context) {
 			soon, late = false, false
 			s.writeNote(ctx, &k)
 		case <-trim.C:
+			if k.anew || k.notes > maxNotes {
+				k.anew = !s.writeAnew(ctx, &k)
+			}
 			s.trim(ctx, &k, false)
 		case <-s.full:
 			s.writeNote(ctx, &k)
@@ -208,9 +211,6 @@ func (s *Spool) trim(ctx context.Context, k *keeper, full bool) {
 	s.trimmed(n, end, saying.marks)
 	s.measure(ctx)
 	wake(s.room)
-	if k.notes > maxNotes {
-		k.anew = !s.writeAnew(ctx, k)
-	}
 }
 
 // split makes notes of a bounded length of one with many marks.

@@ -44,6 +44,7 @@ type ledger struct {
 	backlog map[uint64]int // unread records on disk, by call
 	waiting int            // their sum
 	page    queue          // the backlog's head, read from disk
+	loaded  spool.Position // the highest that was ever in the page
 	cursor  uint64         // the frame in the stream to continue with behind page; means nothing while waiting is 0
 	turn    bool           // a reader that takes one at a time: the backlog's turn
 
@@ -121,7 +122,17 @@ func (l *ledger) commit(seq uint64, rs []spool.Record) {
 func (l *ledger) wantsPage() bool { return l.waiting > 0 && l.page.len() == 0 }
 
 // isBacklog says whether a record that was met on disk belongs to the page.
-func (l *ledger) isBacklog(p spool.Position) bool { return p <= l.last && !l.claimed.has(p) }
+// A frame that was stored twice, which JetStream prevents for two minutes only,
+// does not belong there again.
+func (l *ledger) isBacklog(p spool.Position) bool {
+	return p > l.loaded && p <= l.last && !l.claimed.has(p)
+}
+
+// load adds a record to the page.
+func (l *ledger) load(r spool.Record) {
+	l.page.push(r)
+	l.loaded = r.Position
+}
 
 // read copies what is to be read next into buf (L4).
 func (l *ledger) read(buf []spool.Record) int {

@@ -31,6 +31,7 @@ func TestLedgerKeepsItsRules(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"append": func(t *rapid.T) { b.append(rapid.IntRange(1, 6).Draw(t, "records")) },
 			"read":   func(t *rapid.T) { b.readSome(rapid.IntRange(1, 8).Draw(t, "buffer")) },
+			"twice":  func(t *rapid.T) { b.twice(rapid.IntRange(0, 100).Draw(t, "frame")) },
 			"settle": func(t *rapid.T) { b.settle(rapid.IntRange(0, 100).Draw(t, "which")) },
 			"":       func(*rapid.T) { b.check() },
 		})
@@ -83,6 +84,14 @@ func (b *books) append(n int) {
 	b.l.commit(uint64(len(b.frames))+1, b.frame(n))
 }
 
+// twice stores a frame again: JetStream keeps that from happening for two
+// minutes only.
+func (b *books) twice(n int) {
+	if len(b.frames) > 0 {
+		b.frames = append(b.frames, b.frames[n%len(b.frames)])
+	}
+}
+
 // readSome fetches a page where the ledger wants one, one frame a page, and
 // reads.
 func (b *books) readSome(n int) int {
@@ -92,7 +101,7 @@ func (b *books) readSome(n int) int {
 		}
 		for _, r := range b.frames[b.l.cursor-1] {
 			if b.l.isBacklog(r.Position) {
-				b.l.page.push(r)
+				b.l.load(r)
 			}
 		}
 		b.l.cursor++

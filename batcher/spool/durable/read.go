@@ -132,7 +132,7 @@ func (s *Spool) load(got []fetched, next uint64) {
 		rs, harm := s.unread(f)
 		s.mu.Lock()
 		for _, r := range rs {
-			s.ledger.page.push(r)
+			s.ledger.load(r)
 		}
 		for _, d := range harm {
 			s.harm(d)
