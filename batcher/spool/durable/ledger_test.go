@@ -92,19 +92,24 @@ func (b *books) twice(n int) {
 	}
 }
 
-// readSome fetches a page where the ledger wants one, one frame a page, and
-// reads.
+// readSome fetches a page where the ledger wants one, three frames a
+// page, and reads.
 func (b *books) readSome(n int) int {
 	for b.l.wantsPage() {
 		if b.l.cursor < 1 || b.l.cursor > uint64(len(b.frames)) {
 			b.t.Fatalf("the cursor is at frame %d of %d with %d waiting", b.l.cursor, len(b.frames), b.l.waiting)
 		}
-		for _, r := range b.frames[b.l.cursor-1] {
-			if b.l.isBacklog(r.Position) {
-				b.l.load(r)
+		for range 3 { // frames a page
+			if b.l.cursor > uint64(len(b.frames)) {
+				break
 			}
+			for _, r := range b.frames[b.l.cursor-1] {
+				if b.l.isBacklog(r.Position) {
+					b.l.load(r)
+				}
+			}
+			b.l.cursor++
 		}
-		b.l.cursor++
 	}
 	buf := make([]spool.Record, n)
 	live, page := b.l.live.len(), b.l.page.len()
