@@ -60,5 +60,7 @@
 //
 // A frame is purged, a few seconds at the latest, after all of it is settled
 // and Config.Keep has passed since its receipt; a full spool keeps none that is
-// settled. No note means that nothing is purged.
+// settled. No note means that nothing is purged. Purged is not yet overwritten:
+// JetStream rewrites its oldest block only when more than half of it, and some
+// 2 MB, are gone, and one record that waits holds all frames behind it.
 package durable
