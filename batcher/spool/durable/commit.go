@@ -85,6 +85,7 @@ type frame struct {
 func (s *Spool) commitLoop(ctx context.Context) {
 	var f frame
 	for ctx.Err() == nil {
+		s.rollIfDue(ctx)
 		if !s.next(&f) {
 			select {
 			case <-s.appended:
@@ -163,7 +164,11 @@ func (s *Spool) persist(ctx context.Context, f *frame) (seq uint64, err error) {
 		return 0, err
 	}
 	for attempt := 1; ; attempt++ {
-		seq, err = s.store.publish(ctx, frameSubject(f.partition), f.id(), f.data)
+		if s.tooFull(len(f.data)) {
+			err = errFull
+		} else {
+			seq, err = s.store.publish(ctx, s.subject(f.partition), f.id(), f.data)
+		}
 		if err == nil {
 			s.setTrouble(nil)
 			return seq, nil
@@ -171,7 +176,7 @@ func (s *Spool) persist(ctx context.Context, f *frame) (seq uint64, err error) {
 		if ctx.Err() != nil {
 			return 0, spool.ErrClosed
 		}
-		if isFull(err) {
+		if errors.Is(err, errFull) || isFull(err) {
 			s.setTrouble(errFull)
 			wake(s.full)
 			s.pause(ctx, time.Second)
@@ -257,7 +262,7 @@ func (s *Spool) commit(seq uint64, f *frame) {
 	now := time.Now()
 	s.mu.Lock()
 	s.ledger.commit(seq, f.records)
-	at := stored{seq: seq, first: f.first, last: f.last()}
+	at := stored{seq: seq, first: f.first, last: f.last(), bytes: len(f.data), present: uint64(f.count)}
 	for i := range f.records {
 		r := &f.records[i]
 		if !r.Ended {
@@ -269,6 +274,7 @@ func (s *Spool) commit(seq uint64, f *frame) {
 		at.newest = now
 	}
 	s.ledger.spans.add(at)
+	s.segments.current().add(at)
 	s.stats.Frames++
 	s.stats.Bytes += uint64(len(f.data))
 	s.mu.Unlock()

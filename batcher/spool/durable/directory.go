@@ -19,8 +19,9 @@ import (
 )
 
 // layoutVersion is the version of a directory. An older one opens for ever, a
-// newer one is refused.
-const layoutVersion = 1
+// newer one is refused. Version 1 had one stream of frames, which is now the
+// first segment.
+const layoutVersion = 2
 
 var (
 	// ErrHeld is returned by Open for a directory that another process holds.
@@ -41,6 +42,7 @@ type directory struct {
 	path string
 	lock *os.File
 	used bool // the streams were made: where they are missing now, the store is damaged
+	old  bool // VERSION names an older layout
 }
 
 // openDirectory takes the directory for this process alone.
@@ -116,6 +118,7 @@ func (d *directory) check(written []byte, key, cipher string) error {
 	if version > layoutVersion {
 		return fmt.Errorf("%w: %s has version %d, this program knows up to %d", ErrNewer, d.path, version, layoutVersion)
 	}
+	d.old = version < layoutVersion
 	encrypted := false
 	for lines.Scan() {
 		name, value, _ := strings.Cut(lines.Text(), " ")
@@ -175,17 +178,21 @@ func derived(key string, salt []byte) []byte {
 	return b
 }
 
-// markUsed notes that the streams exist.
+// markUsed notes that the streams exist, and in which layout they go on.
 func (d *directory) markUsed() error {
-	if d.used {
+	if d.used && !d.old {
 		return nil
 	}
 	written, err := os.ReadFile(filepath.Join(d.path, "VERSION"))
 	if err != nil {
 		return fmt.Errorf("read the spool's version: %w", err)
 	}
-	d.used = true
-	return d.write(string(written) + "used\n")
+	_, rest, _ := strings.Cut(string(written), "\n")
+	if !d.used {
+		rest += "used\n"
+	}
+	d.used, d.old = true, false
+	return d.write(fmt.Sprintf("%d\n%s", layoutVersion, rest))
 }
 
 // write replaces VERSION, and is safe against a power cut.

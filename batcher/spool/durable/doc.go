@@ -6,9 +6,12 @@
 // What it promises beside spool.Spool: a record survives a kill of the process
 // and a power cut of the machine once Append has returned; a call's records are
 // read in order, over restarts too; what waits lies on the disk and not in
-// memory; after a restart little more is sent again than what was in flight;
-// what the disk has lost is named and counted, never silently missing. It does
-// not survive the loss of the disk.
+// memory; after a restart little more is sent again than what was in flight,
+// and a million waiting utterances are open in seconds; what the disk has lost
+// is named and counted, never silently missing; what is settled is in no file
+// any more a minute after Config.Keep has passed since its receipt, or a minute
+// after its settlement where that is later. It does not survive the loss of the
+// disk.
 //
 // The way of a record, and the file of each station:
 //
@@ -16,19 +19,28 @@
 //	frame.go    a frame: the records that became safe with one sync
 //	record.go   a record in a frame
 //	store.go    JetStream, as much as is needed of it
+//	fetch.go    and how it is read
+//	segment.go  a segment: one stream of frames in a row of them
+//	roll.go     the next segment is begun
 //	embedded.go the server in the process: started anew after a write error
 //	ledger.go   which record is where and what is read next: plain data, numbered rules
 //	read.go     Read: live speech from memory, the backlog from the disk
-//	keep.go     what was settled is noted, and its space given back
+//	keep.go     what was settled is noted
 //	note.go     a note of settlements
+//	tidy.go     what is settled goes from the front
+//	pack.go     and from behind what waits: a segment is replaced by a smaller one
+//	packer.go   the frames of the smaller one
 //	recover.go  one pass over the store at the opening
 //	directory.go the lock, the version, the proof of the key
 //
 // # On the disk
 //
-// <dir>/lock is held with flock, <dir>/VERSION says 1, and below
-// <dir>/jetstream are two streams. STENO_SPOOL has frames, one a message, under
-// a subject that carries the partition of the calls in it:
+// <dir>/lock is held with flock, <dir>/VERSION says 2, and below
+// <dir>/jetstream are the streams. STENO_SPOOL and STENO_SPOOL_<begin>_<revision>
+// are the segments of a row of frames, whose sequences go on from one to the
+// next; begin is the sequence that a segment begins at. Layout 1 had the first
+// one only. A frame is a message, under a subject that carries the partition of
+// the calls in it:
 //
 //	offset  size  frame (little endian)
 //	0       4     "STNF"
@@ -50,7 +62,8 @@
 //
 // v is a varint. A frame's name for JetStream, which drops a second frame of
 // the same name, is writer/partition/first. Positions are contiguous over the
-// life of the spool, so that a hole shows.
+// life of the spool, so that a hole shows: a position that no frame has and no
+// note calls settled is lost. A record of length zero was settled and left out.
 //
 // STENO_SETTLED has notes: the floor below which everything is settled, the
 // highest position acknowledged, ranges of settled positions with the reasons
@@ -58,9 +71,22 @@
 // are forgotten. The state is the union of all notes. A note is written within
 // milliseconds of a settlement; every 2,000 notes are written anew as one.
 //
-// A frame is purged, a few seconds at the latest, after all of it is settled
-// and Config.Keep has passed since its receipt; a full spool keeps none that is
-// settled. No note means that nothing is purged. Purged is not yet overwritten:
-// JetStream rewrites its oldest block only when more than half of it, and some
-// 2 MB, are gone, and one record that waits holds all frames behind it.
+// # What is settled goes
+//
+// JetStream forgets a message at once, and gives its bytes back when it throws
+// a block of up to 8 MB away: behind one call that waits, and in a small store,
+// that may be never. So frames lie in segments. The next one is begun after 32
+// MB, and after 30 s where the current one holds something settled. Frames that
+// are settled and were kept for long enough are purged from the front, and a
+// segment of which nothing waits is deleted as a whole. A closed segment that
+// holds both is packed: what waits is copied, in large frames, into the
+// segment's next revision, which takes its place once it is whole; then the old
+// one is deleted. A closed segment of a backlog is packed without that, for its
+// frames to be few. A full spool keeps nothing that is settled, and no note
+// means that nothing goes.
+//
+// Deleted files are no longer there to be read; that their sectors are not
+// yet overwritten is the file system's affair, and Config.Key's. An external
+// JetStream has one segment, which is purged from the front only. In a damaged
+// segment, whose frames cannot be copied, settled text stays.
 package durable

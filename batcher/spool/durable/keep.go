@@ -8,13 +8,36 @@ import (
 )
 
 const (
-	noteSoon  = 2 * time.Millisecond // how much a crash may have sent again, beside what is in flight
-	noteLate  = time.Second          // how old the note of the highest position may be
-	trimEvery = 2 * time.Second
+	noteSoon = 2 * time.Millisecond // how much a crash may have sent again, beside what is in flight
+	noteLate = time.Second          // how old the note of the highest position may be
 
 	// The notes are written anew, as one, when there are as many as this.
-	maxNotes = 2000
+	maxNotes   = 2000
+	notesEvery = 2 * time.Second // how often that is looked at
 )
+
+// noteRequest asks the keep loop to note at once what is settled, and marks.
+type noteRequest struct {
+	marks []mark
+	done  chan bool // size 1: whether it is on the disk
+}
+
+// noted returns once everything that is settled by now, and the marks, are in
+// notes; false: they are not.
+func (s *Spool) noted(ctx context.Context, marks []mark) bool {
+	r := noteRequest{marks, make(chan bool, 1)}
+	select {
+	case s.notes <- r:
+	case <-ctx.Done():
+		return false
+	}
+	select {
+	case ok := <-r.done:
+		return ok
+	case <-ctx.Done():
+		return false
+	}
+}
 
 // keeper is what the keep loop remembers from round to round.
 type keeper struct {
@@ -23,15 +46,14 @@ type keeper struct {
 	anew        bool           // a note was not written: only writing all anew makes up for it
 }
 
-// keepLoop writes down what was settled and gives back its space, until ctx is
-// done; then once more.
+// keepLoop writes down what was settled, until ctx is done; then once more.
 func (s *Spool) keepLoop(ctx context.Context) {
 	k := keeper{anew: true}
 	due := time.NewTimer(0)
 	defer due.Stop()
 	soon, late := true, true
-	trim := time.NewTicker(trimEvery)
-	defer trim.Stop()
+	look := time.NewTicker(notesEvery)
+	defer look.Stop()
 	for {
 		select {
 		case <-s.settledC:
@@ -47,14 +69,12 @@ func (s *Spool) keepLoop(ctx context.Context) {
 		case <-due.C:
 			soon, late = false, false
 			s.writeNote(ctx, &k)
-		case <-trim.C:
+		case <-look.C:
 			if k.anew || k.notes > maxNotes {
 				k.anew = !s.writeAnew(ctx, &k)
 			}
-			s.trim(ctx, &k, false)
-		case <-s.full:
-			s.writeNote(ctx, &k)
-			s.trim(ctx, &k, true)
+		case r := <-s.notes:
+			r.done <- s.answer(ctx, &k, r.marks)
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 			defer cancel()
@@ -62,6 +82,30 @@ func (s *Spool) keepLoop(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// answer is noted's.
+func (s *Spool) answer(ctx context.Context, k *keeper, marks []mark) bool {
+	s.writeNote(ctx, k)
+	if k.anew {
+		return false
+	}
+	s.mu.Lock()
+	saying := s.emptyNote()
+	s.mu.Unlock()
+	saying.marks = marks
+	if !s.publishNotes(ctx, k, split(saying)) {
+		k.anew = true
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, saved := range marks {
+		if m := s.marks[saved.Stream]; m != nil && m.last == saved.last {
+			m.saved = true
+		}
+	}
+	return true
 }
 
 // writeNote publishes what was settled since the last note. What cannot be
@@ -149,7 +193,7 @@ func (s *Spool) summary() []*note {
 	})
 	// Marks of streams whose frames are still there need no note.
 	for _, m := range s.marks {
-		if m.last < s.kept() {
+		if m.saved || m.last < s.kept() {
 			n := room(64 + len(m.Epoch) + len(m.Call) + streamSize(m.Stream))
 			n.marks = append(n.marks, *m)
 		}
@@ -175,44 +219,6 @@ func (s *Spool) kept() spool.Position {
 	return s.ledger.spans[0].first
 }
 
-// trim purges the leading frames that are settled and were kept for long
-// enough; a full spool keeps none that is settled. Only what a note calls
-// settled is purged, and only after the marks of its streams are in a note: so
-// whatever a crash leaves, positions go on behind the highest ever used.
-func (s *Spool) trim(ctx context.Context, k *keeper, full bool) {
-	then := time.Now().Add(-s.cfg.Keep)
-	if full {
-		then = time.Now().Add(time.Hour) // a frame's time may be ahead by a clock's error
-	}
-	s.mu.Lock()
-	n := s.ledger.spans.settledBefore(k.floor, then)
-	if n == 0 {
-		s.mu.Unlock()
-		s.measure(ctx)
-		return
-	}
-	end := s.ledger.spans[n-1]
-	saying := s.emptyNote()
-	for _, m := range s.marks {
-		if m.last <= end.last && !m.saved {
-			saying.marks = append(saying.marks, *m)
-		}
-	}
-	s.mu.Unlock()
-
-	if len(saying.marks) > 0 && !s.publishNotes(ctx, k, split(saying)) {
-		k.anew = true
-		return
-	}
-	if err := s.store.purge(ctx, frameStream, end.lastSeq+1); err != nil {
-		s.cfg.Log.Warn("the spool cannot give back space", "error", err)
-		return
-	}
-	s.trimmed(n, end, saying.marks)
-	s.measure(ctx)
-	wake(s.room)
-}
-
 // split makes notes of a bounded length of one with many marks.
 func split(n *note) []*note {
 	var notes []*note
@@ -222,47 +228,4 @@ func split(n *note) []*note {
 		n.marks = n.marks[some:]
 	}
 	return notes
-}
-
-// trimmed enters a purge into the books.
-func (s *Spool) trimmed(n int, end span, saved []mark) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ledger.spans = append(spans(nil), s.ledger.spans[n:]...)
-	for _, saved := range saved {
-		if m := s.marks[saved.Stream]; m != nil && m.last == saved.last {
-			m.saved = true
-		}
-	}
-	for id, position := range s.forgets {
-		if position <= end.last {
-			delete(s.forgets, id)
-		}
-	}
-	damage := s.damage[:0]
-	for _, d := range s.damage {
-		if d.Last > end.last || d.Seq > end.lastSeq {
-			damage = append(damage, d)
-		}
-	}
-	s.damage = damage
-}
-
-// measure asks how much the frames take.
-func (s *Spool) measure(ctx context.Context) {
-	frames, err := s.store.state(ctx, frameStream)
-	if err != nil {
-		return
-	}
-	notes, err := s.store.state(ctx, noteStream)
-	if err != nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stats.Bytes, s.stats.Frames, s.stats.Notes = frames.Bytes, frames.Msgs, notes.Msgs
-	if frames.NumDeleted > s.holes {
-		s.harm(Damage{What: "JetStream has dropped frames", Seq: frames.FirstSeq})
-	}
-	s.holes = frames.NumDeleted
 }

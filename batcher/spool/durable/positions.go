@@ -65,6 +65,42 @@ func (s *positions) add(p spool.Position) bool {
 	return true
 }
 
+// count is how many positions from first to last are in the set.
+func (s *positions) count(first, last spool.Position) (n uint64) {
+	if first < s.floor {
+		n = uint64(min(last+1, s.floor) - first)
+		first = s.floor
+	}
+	for p := first; p <= last; {
+		var c *chunk
+		if i := int(p>>chunkBits - s.first); i < len(s.chunks) {
+			c = s.chunks[i]
+		}
+		end := min(last+1, (p>>chunkBits+1)<<chunkBits)
+		switch c {
+		case nil:
+		case s.full:
+			n += uint64(end - p)
+		default:
+			n += c.count(p%chunkSize, (end-1)%chunkSize)
+		}
+		p = end
+	}
+	return n
+}
+
+func (c *chunk) count(first, last spool.Position) (n uint64) {
+	for p := first; p <= last; p++ {
+		if p%64 == 0 && p+63 <= last {
+			n += uint64(bits.OnesCount64(c.bits[p/64]))
+			p += 63
+			continue
+		}
+		n += c.bits[p/64] >> (p % 64) & 1
+	}
+	return n
+}
+
 // addRange puts first to last into the set.
 func (s *positions) addRange(first, last spool.Position) {
 	for p := max(first, s.floor); p <= last; p++ {

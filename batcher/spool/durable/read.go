@@ -69,55 +69,81 @@ func (s *Spool) wantsPage() bool {
 // done ctx does not stop it, closing does: what is there is returned first.
 func (s *Spool) fetchPage() error {
 	for {
-		from, known, ok := s.nextPage()
+		from, ok := s.nextPage()
 		if !ok {
 			return nil
 		}
 		var got []fetched
-		next, err := s.store.fetch(s.life, frameStream, from, func(seq uint64, data []byte) {
-			if seq <= known { // a frame that is stored but not acknowledged yet is for later
+		next, err := s.store.fetch(s.life, from.stream, from.page, func(seq uint64, data []byte) {
+			if seq <= from.known { // a frame that is stored but not acknowledged yet is for later
 				got = append(got, fetched{seq, data})
 			}
 		})
 		switch {
 		case errors.Is(err, errNothing):
-			s.skip(from.Seq)
+			s.skip(from)
 		case err != nil:
 			if s.life.Err() == nil {
 				s.cfg.Log.Warn("the spool's backlog cannot be read for now", "error", err)
 			}
 			return err
 		default:
-			s.load(got, min(next, known+1))
+			s.load(got, from, min(next, from.known+1))
 		}
 	}
 }
 
-// nextPage says what to fetch and up to which frame everything is known. Where
-// the books expect something on disk behind the last frame there is, it is
-// lost: that is named and counted, and the account stays true.
-func (s *Spool) nextPage() (from page, known uint64, ok bool) {
+// pageFrom is what to fetch next, and up to which frame everything is known.
+type pageFrom struct {
+	page
+	stream string
+	known  uint64
+	moves  int // as they were: another count later means that sequences have changed
+}
+
+// nextPage says what to fetch. Where the books expect something on disk behind
+// the last frame there is, it is lost: that is named and counted, and the
+// account stays true.
+func (s *Spool) nextPage() (from pageFrom, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || !s.ledger.wantsPage() {
-		return page{}, 0, false
+		return pageFrom{}, false
 	}
 	if s.ledger.cursor > s.ledger.lastSeq {
 		first := s.ledger.claimed.floor
 		n := s.ledger.lose(reasonLost)
 		s.harm(Damage{First: first, Last: s.ledger.last, What: "acknowledged utterances are not on the disk any more", Lost: n})
 		wake(s.settledC)
-		return page{}, 0, false
+		return pageFrom{}, false
 	}
-	return page{Seq: max(s.ledger.cursor, 1), Batch: pageFrames, MaxBytes: pageBytes}, s.ledger.lastSeq, true
+	return pageFrom{
+		page:   page{Seq: max(s.ledger.cursor, 1), Batch: pageFrames, MaxBytes: pageBytes},
+		stream: s.segments.at(s.ledger.cursor).stream(), known: s.ledger.lastSeq, moves: s.moves,
+	}, true
 }
 
-// skip steps over a frame that cannot be read.
-func (s *Spool) skip(seq uint64) {
+// skip goes on behind the end of a segment, or steps over a frame that cannot
+// be read.
+func (s *Spool) skip(from pageFrom) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.harm(Damage{What: "a frame is missing or its checksum is wrong", Seq: seq})
-	s.ledger.cursor = seq + 1
+	if next, ok := s.segments.behind(from.Seq); ok {
+		s.goOn(from, next)
+		return
+	}
+	s.harm(Damage{What: "a frame is missing or its checksum is wrong", Seq: from.Seq})
+	s.ledger.cursor = from.Seq + 1
+}
+
+// goOn moves the cursor, unless a segment was packed since from was asked for:
+// then it is read from its beginning, and what was read is passed over. The
+// caller holds mu.
+func (s *Spool) goOn(from pageFrom, next uint64) {
+	if s.moves != from.moves {
+		next = s.segments.at(from.Seq).begin
+	}
+	s.ledger.cursor = next
 }
 
 type fetched struct {
@@ -127,7 +153,7 @@ type fetched struct {
 
 // load puts what of the frames is backlog into the page. It decodes only what
 // it keeps, and holds nobody up while it does.
-func (s *Spool) load(got []fetched, next uint64) {
+func (s *Spool) load(got []fetched, from pageFrom, next uint64) {
 	for _, f := range got {
 		rs, harm := s.unread(f)
 		s.mu.Lock()
@@ -140,8 +166,8 @@ func (s *Spool) load(got []fetched, next uint64) {
 		s.mu.Unlock()
 	}
 	s.mu.Lock()
-	s.ledger.cursor = next
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	s.goOn(from, next)
 }
 
 // unread decodes a frame's backlog. Only the reader takes records out of the

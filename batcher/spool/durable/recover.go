@@ -11,18 +11,19 @@ import (
 
 // reading is one pass over a store: first its notes, then its frames.
 type reading struct {
-	s      *Spool
-	now    time.Time
-	ledger *ledger
-	high   spool.Position
-	noted  bool           // there is a note
-	floor  spool.Position // everything below it is settled, its frames may be gone
-	seen   spool.Position // the highest that a frame had; 0: no frame yet
-	names  map[string]string
-	frames uint64
-	began  time.Time
-	said   time.Time
-	recent []spool.Sighting
+	s       *Spool
+	now     time.Time
+	ledger  *ledger
+	segment *held // that is being read
+	high    spool.Position
+	noted   bool           // there is a note
+	floor   spool.Position // everything below it is settled, its frames may be gone
+	seen    spool.Position // the highest that a frame had; 0: no frame yet
+	names   map[string]string
+	frames  uint64
+	began   time.Time
+	said    time.Time
+	recent  []spool.Sighting
 }
 
 // recover reads the store once and opens the books.
@@ -106,25 +107,39 @@ func (r *reading) marks(n *note) {
 }
 
 func (r *reading) readFrames(ctx context.Context) error {
-	state, err := r.s.store.state(ctx, frameStream)
+	for _, r.segment = range r.s.segments {
+		if err := r.readSegment(ctx); err != nil {
+			return err
+		}
+		r.ledger.spans.cut()
+	}
+	r.s.stats.Segments = uint64(len(r.s.segments))
+	return nil
+}
+
+func (r *reading) readSegment(ctx context.Context) error {
+	stream := r.segment.stream()
+	state, err := r.s.store.state(ctx, stream)
 	if err != nil {
 		return err
 	}
 	last := lastOf(state.Msgs, state.LastSeq)
-	unreadable, err := r.s.store.fetchAll(ctx, frameStream, state.FirstSeq, last, r.frame)
+	unreadable, err := r.s.store.fetchAll(ctx, stream, state.FirstSeq, last, r.frame)
 	if err != nil {
 		return err
 	}
-	r.ledger.lastSeq = state.LastSeq
-	r.s.stats.Bytes, r.s.stats.Frames, r.s.holes = state.Bytes, state.Msgs, state.NumDeleted
+	r.ledger.lastSeq = max(state.LastSeq, r.segment.begin-1)
+	r.s.stats.Bytes += state.Bytes
+	r.s.stats.Frames += state.Msgs
+	r.s.holes += state.NumDeleted
 	if unreadable > 0 || state.NumDeleted > 0 {
 		r.s.harm(Damage{What: fmt.Sprintf("%d frames are unreadable and %d deleted", unreadable, state.NumDeleted), Seq: state.FirstSeq})
 	}
 	return nil
 }
 
-// frame takes in one frame. A gap before it is an alarm, and what is behind it
-// is delivered all the same. A frame that was stored twice counts once. Frames
+// frame takes in one frame. A gap before it is an alarm unless all that is
+// missing is settled, and what is behind it is delivered all the same. A frame that was stored twice counts once. Frames
 // that are settled tell of streams and message ids.
 func (r *reading) frame(seq uint64, data []byte) {
 	h, body, err := parseHeader(data)
@@ -140,17 +155,16 @@ func (r *reading) frame(seq uint64, data []byte) {
 	} else if h.first > first {
 		r.lost(first, h.first-1, seq, "frames are missing")
 	}
-	at := stored{seq: seq, first: h.first, last: h.last()}
+	at := stored{seq: seq, first: h.first, last: h.last(), bytes: len(data)}
 	for p, v := range records(h, body) {
 		if p <= r.seen {
 			continue
 		}
 		if v.err != nil {
-			if !r.ledger.settled.has(p) {
-				r.lost(p, p, seq, v.err.Error())
-			}
+			r.lost(p, p, seq, v.err.Error())
 			continue
 		}
+		at.present++
 		r.record(seq, p, &v.view, &at)
 	}
 	if at.newest.IsZero() || at.newest.After(r.now) {
@@ -159,13 +173,17 @@ func (r *reading) frame(seq uint64, data []byte) {
 	r.seen = h.last()
 	r.ledger.last = max(r.ledger.last, r.seen)
 	r.ledger.spans.add(at)
+	r.segment.add(at)
 	r.frames++
 	r.progress()
 }
 
+// lost gives up what of first to last is not settled.
 func (r *reading) lost(first, last spool.Position, seq uint64, what string) {
-	r.settled(first, last)
-	r.s.harm(Damage{First: first, Last: last, Seq: seq, Lost: uint64(last - first + 1), What: what})
+	for _, gap := range unsettled(r.ledger.settled, first, last) {
+		r.settled(gap.first, gap.last)
+		r.s.harm(Damage{First: gap.first, Last: gap.last, Seq: seq, Lost: uint64(gap.last - gap.first + 1), What: what})
+	}
 }
 
 func (r *reading) record(seq uint64, p spool.Position, v *view, at *stored) {

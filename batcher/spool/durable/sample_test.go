@@ -32,6 +32,7 @@ func TestWriteSample(t *testing.T) {
 			settle(t, s, []spool.Record{r}, "")
 		}
 	}
+	durable.TidyNow(s)
 	for _, err := range []error{
 		s.Forget(spool.StreamID{Call: "settled", ID: "leg"}),
 		s.Append(t.Context(), []spool.Record{{Call: "partly", Ended: true}}),
@@ -39,6 +40,9 @@ func TestWriteSample(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+	if st := s.Stats(); st.Segments < 2 {
+		t.Errorf("%d segments, want some", st.Segments)
 	}
 	closeIt(t, s)
 	if err := os.Remove(filepath.Join(*writeSample, "lock")); err != nil {

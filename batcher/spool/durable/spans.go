@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"slices"
 	"sort"
 	"time"
 
@@ -19,6 +20,7 @@ type span struct {
 	firstSeq, lastSeq uint64 // in the stream of frames
 	first, last       spool.Position
 	oldest, newest    time.Time // receipt of its utterances
+	cut               bool      // nothing joins it any more
 }
 
 // spans is the sparse index of the frames on disk, oldest first.
@@ -29,18 +31,44 @@ type stored struct {
 	seq            uint64
 	first, last    spool.Position
 	oldest, newest time.Time
+	bytes          int
+	present        uint64 // records that are not hollow
 }
 
 func (s *spans) add(f stored) {
 	if n := len(*s); n > 0 {
 		open := &(*s)[n-1]
-		if open.last-open.first < spanRecords && f.newest.Sub(open.oldest) < spanTime {
+		if !open.cut && open.last-open.first < spanRecords && f.newest.Sub(open.oldest) < spanTime {
 			open.lastSeq, open.last = f.seq, f.last
 			open.oldest, open.newest = earlier(open.oldest, f.oldest), later(open.newest, f.newest)
 			return
 		}
 	}
-	*s = append(*s, span{f.seq, f.seq, f.first, f.last, f.oldest, f.newest})
+	*s = append(*s, span{firstSeq: f.seq, lastSeq: f.seq, first: f.first, last: f.last, oldest: f.oldest, newest: f.newest})
+}
+
+// cut ends the last span: a span lies in one segment.
+func (s spans) cut() {
+	if n := len(s); n > 0 {
+		s[n-1].cut = true
+	}
+}
+
+// behind returns those of positions above p, and keeps no memory of the others.
+func (s spans) behind(p spool.Position) spans {
+	return slices.Clone(s[sort.Search(len(s), func(i int) bool { return s[i].last > p }):])
+}
+
+// exchange puts now in the place of those between old's first and last
+// position.
+func (s spans) exchange(old span, now spans) spans {
+	if old.last == 0 {
+		return s
+	}
+	now.cut()
+	from := sort.Search(len(s), func(i int) bool { return s[i].last >= old.first })
+	to := sort.Search(len(s), func(i int) bool { return s[i].first > old.last })
+	return slices.Concat(s[:from], now, s[to:])
 }
 
 // settledBefore counts the leading spans that lie wholly below floor and were

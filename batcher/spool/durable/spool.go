@@ -16,6 +16,7 @@ import (
 //
 //	Append → waiting → commit loop → [frame] → STENO_SPOOL
 //	                        └→ ledger → Read → Settle → keep loop → [note] → STENO_SETTLED
+//	                                                    tidy loop → what is settled goes
 //
 // mu is never held across I/O.
 type Spool struct {
@@ -42,6 +43,10 @@ type Spool struct {
 	recovery spool.Recovery                    // guarded by mu; until Recover takes it
 	stats    Stats                             // guarded by mu; what Stats does not compute
 	holes    int                               // guarded by mu; frames that JetStream says are missing
+	segments segmentRow                        // guarded by mu; its end is the commit loop's to change, the rest the tidy loop's
+	rollDue  bool                              // guarded by mu; the tidy loop wants a new segment
+	rollNext time.Time                         // guarded by mu; not before then
+	moves    int                               // guarded by mu; how often frames went to other sequences
 
 	appended chan struct{} // size 1: the commit loop has something to do
 	readable chan struct{} // size 1: Read has something to do
@@ -49,6 +54,7 @@ type Spool struct {
 	commitC  chan struct{} // size 1: there is something to note by and by
 	full     chan struct{} // size 1: trim now
 	room     chan struct{} // size 1: there was a trim
+	notes    chan noteRequest
 }
 
 // Open takes the directory, starts the store, reads what is there and returns
@@ -70,6 +76,7 @@ func Open(ctx context.Context, cfg Config) (*Spool, error) {
 	}
 	s.loops.Go(func() { s.commitLoop(s.life) })
 	s.loops.Go(func() { s.keepLoop(s.life) })
+	s.loops.Go(func() { s.tidyLoop(s.life) })
 	return s, nil
 }
 
@@ -80,7 +87,7 @@ func newSpool(cfg Config) *Spool {
 	return &Spool{
 		cfg: cfg, meter: newMeter(cfg.Metrics), writer: binary.LittleEndian.Uint64(writer[:]),
 		marks: map[spool.StreamID]*mark{}, forgets: map[spool.StreamID]spool.Position{},
-		appended: token(), readable: token(), settledC: token(), commitC: token(), full: token(), room: token(),
+		appended: token(), readable: token(), settledC: token(), commitC: token(), full: token(), room: token(), notes: make(chan noteRequest),
 	}
 }
 
@@ -94,16 +101,31 @@ func (s *Spool) start(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if s.store, err = connect(s.cfg.URL, s.in); err != nil {
+	if s.store, err = connect(s.cfg, s.in); err != nil {
 		return err
 	}
-	if err := s.checkStreams(ctx); err != nil {
+	row, err := s.store.segments(ctx, s.cfg.Inspect)
+	if err != nil {
 		return err
 	}
-	if err := s.store.prepare(ctx, s.cfg); err != nil {
+	if err := s.checkStreams(ctx, row); err != nil {
 		return err
 	}
-	if s.dir != nil {
+	if err := s.store.prepare(ctx); err != nil {
+		return err
+	}
+	if len(row) == 0 || row[0] == firstSegment && !s.cfg.Inspect {
+		if err := s.store.begin(ctx, firstSegment); err != nil {
+			return err
+		}
+	}
+	if len(row) == 0 {
+		row = []segment{firstSegment}
+	}
+	for _, g := range row {
+		s.segments = append(s.segments, &held{segment: g})
+	}
+	if s.dir != nil && !s.cfg.Inspect {
 		if err := s.dir.markUsed(); err != nil {
 			return err
 		}
@@ -113,18 +135,16 @@ func (s *Spool) start(ctx context.Context) (err error) {
 
 // checkStreams refuses to begin anew where a store should be: a stream whose
 // description is damaged looks to JetStream as if it had never been.
-func (s *Spool) checkStreams(ctx context.Context) error {
+func (s *Spool) checkStreams(ctx context.Context, row []segment) error {
 	if s.dir == nil || !s.dir.used {
 		return nil
 	}
-	for _, name := range []string{frameStream, noteStream} {
-		ok, err := s.store.exists(ctx, name)
-		if err != nil {
-			return fmt.Errorf("look for the stream %s: %w", name, err)
-		}
-		if !ok {
-			return fmt.Errorf("the store in %s is damaged: the stream %s was there and is not found; %s", s.cfg.Dir, name, s.in.log.lastError())
-		}
+	ok, err := s.store.exists(ctx, noteStream)
+	switch {
+	case err != nil:
+		return fmt.Errorf("look for the stream %s: %w", noteStream, err)
+	case !ok || len(row) == 0:
+		return fmt.Errorf("the store in %s is damaged: its streams were there and are not found; %s", s.cfg.Dir, s.in.log.lastError())
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ type Stats struct {
 	Bytes    uint64 // of the frames on disk, those settled and kept included
 	MaxBytes uint64 // the limit of Bytes
 	Frames   uint64 // on disk
+	Segments uint64 // that they lie in
 	Notes    uint64 // of settlements, on disk
 
 	Recovered uint64 // utterances found pending at the opening: some of them may have been sent before

@@ -2,10 +2,8 @@ package durable
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,20 +11,17 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// The names of the two streams and their subjects. The partition is part of
-// the subject, so that more of them need no migration.
+// The names of the streams: of the frames' first segment, which the others are
+// named after, and of the notes.
 const (
-	frameStream   = "STENO_SPOOL"
-	noteStream    = "STENO_SETTLED"
-	frameSubjects = "steno.spool.>"
-	noteSubjects  = "steno.settled.>"
+	frameStream = "STENO_SPOOL"
+	noteStream  = "STENO_SETTLED"
 
 	duplicateWindow = 2 * time.Minute
 	requestTimeout  = 2 * time.Second
 )
 
-func frameSubject(partition uint16) string { return fmt.Sprintf("steno.spool.p%d", partition) }
-func noteSubject(partition uint16) string  { return fmt.Sprintf("steno.settled.p%d", partition) }
+func noteSubject(partition uint16) string { return fmt.Sprintf("steno.settled.p%d", partition) }
 
 // store is JetStream as the spool uses it: publish one message, fetch many in
 // order, purge a prefix. Writing and reading have a connection each: the server
@@ -35,10 +30,12 @@ func noteSubject(partition uint16) string  { return fmt.Sprintf("steno.settled.p
 type store struct {
 	write, fetches *nats.Conn
 	js             jetstream.JetStream
+	replicas       int
 }
 
 // connect opens the two connections, to the embedded server or to url.
-func connect(url string, in *embedded) (*store, error) {
+func connect(cfg Config, in *embedded) (*store, error) {
+	url := cfg.URL
 	options := []nats.Option{
 		nats.Name("steno spool"), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond),
 		nats.ReconnectJitter(50*time.Millisecond, 50*time.Millisecond),
@@ -63,7 +60,7 @@ func connect(url string, in *embedded) (*store, error) {
 		reads.Close()
 		return nil, fmt.Errorf("speak to the spool's store: %w", err)
 	}
-	return &store{write, reads, js}, nil
+	return &store{write, reads, js, cfg.Replicas}, nil
 }
 
 func (s *store) close() {
@@ -80,19 +77,20 @@ func (s *store) exists(ctx context.Context, name string) (bool, error) {
 	return err == nil, err
 }
 
-// prepare makes the streams, or brings their limits up to date.
-func (s *store) prepare(ctx context.Context, cfg Config) error {
-	for _, c := range []jetstream.StreamConfig{
-		{Name: frameStream, Subjects: []string{frameSubjects}, MaxBytes: cfg.MaxBytes},
-		{Name: noteStream, Subjects: []string{noteSubjects}, MaxBytes: -1},
-	} {
-		c.Storage, c.Retention, c.Discard = jetstream.FileStorage, jetstream.LimitsPolicy, jetstream.DiscardNew
-		c.Replicas, c.Duplicates, c.AllowDirect = cfg.Replicas, duplicateWindow, true
-		if _, err := s.js.CreateOrUpdateStream(ctx, c); err != nil {
-			return fmt.Errorf("make the stream %s: %w", c.Name, err)
-		}
+// prepare makes the stream of notes.
+func (s *store) prepare(ctx context.Context) error {
+	if _, err := s.js.CreateOrUpdateStream(ctx, s.streamConfig(noteStream, "steno.settled.>")); err != nil {
+		return fmt.Errorf("make the stream %s: %w", noteStream, err)
 	}
 	return nil
+}
+
+func (s *store) streamConfig(name, subjects string) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: name, Subjects: []string{subjects}, MaxBytes: -1, MaxMsgs: -1,
+		Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew,
+		Replicas: s.replicas, Duplicates: duplicateWindow, AllowDirect: true,
+	}
 }
 
 // publish returns once the message is as safe as the stream makes it. The
@@ -126,6 +124,21 @@ func (s *store) purge(ctx context.Context, stream string, seq uint64) error {
 	return nil
 }
 
+// states are those of every stream.
+func (s *store) states(ctx context.Context) (map[string]jetstream.StreamState, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*requestTimeout)
+	defer cancel()
+	of := map[string]jetstream.StreamState{}
+	list := s.js.ListStreams(ctx, jetstream.WithStreamListSubject("steno.>"))
+	for info := range list.Info() {
+		of[info.Config.Name] = info.State
+	}
+	if err := list.Err(); err != nil {
+		return nil, fmt.Errorf("ask for the states of the streams: %w", err)
+	}
+	return of, nil
+}
+
 func (s *store) state(ctx context.Context, stream string) (jetstream.StreamState, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -150,82 +163,6 @@ func isFull(err error) bool {
 		return true
 	}
 	return false
-}
-
-// page is what one fetch asks for.
-type page struct {
-	Seq      uint64 `json:"seq"`
-	Batch    int    `json:"batch"`
-	MaxBytes int    `json:"max_bytes"`
-}
-
-// errNothing is the answer where there is no readable message at seq.
-var errNothing = errors.New("no message there")
-
-// fetch calls f with messages from seq on, in order, about maxBytes of them,
-// and returns where to continue. The data is f's to keep.
-func (s *store) fetch(ctx context.Context, stream string, from page, f func(seq uint64, data []byte)) (next uint64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*requestTimeout)
-	defer cancel()
-	inbox := s.fetches.NewInbox()
-	sub, err := s.fetches.SubscribeSync(inbox)
-	if err != nil {
-		return 0, fmt.Errorf("fetch from %s: %w", stream, err)
-	}
-	defer sub.Unsubscribe()
-	if err := sub.SetPendingLimits(-1, -1); err != nil {
-		return 0, fmt.Errorf("fetch from %s: %w", stream, err)
-	}
-	request, err := json.Marshal(from)
-	if err != nil {
-		return 0, fmt.Errorf("fetch from %s: %w", stream, err)
-	}
-	if err := s.fetches.PublishRequest("$JS.API.DIRECT.GET."+stream, inbox, request); err != nil {
-		return 0, fmt.Errorf("fetch from %s: %w", stream, err)
-	}
-	next = from.Seq
-	for {
-		m, err := sub.NextMsgWithContext(ctx)
-		if err != nil {
-			return 0, fmt.Errorf("fetch from %s at %d: %w", stream, next, err)
-		}
-		switch status := m.Header.Get("Status"); status {
-		case "":
-			seq, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
-			if err != nil {
-				return 0, fmt.Errorf("fetch from %s: a message without a sequence: %w", stream, err)
-			}
-			f(seq, m.Data)
-			next = seq + 1
-		case "204":
-			return next, nil
-		case "404":
-			return next, errNothing
-		default:
-			return 0, fmt.Errorf("fetch from %s at %d: status %s %s", stream, from.Seq, status, m.Header.Get("Description"))
-		}
-	}
-}
-
-// fetchAll calls f with every readable message from first to last, and
-// unreadable with each sequence that holds none.
-func (s *store) fetchAll(ctx context.Context, stream string, first, last uint64, f func(seq uint64, data []byte)) (unreadable uint64, err error) {
-	for seq := max(first, 1); seq <= last; {
-		next, err := s.fetch(ctx, stream, page{Seq: seq, Batch: 16384, MaxBytes: 4 << 20}, func(seq uint64, data []byte) {
-			if seq <= last {
-				f(seq, data)
-			}
-		})
-		switch {
-		case errors.Is(err, errNothing):
-			unreadable++
-			next++
-		case err != nil:
-			return unreadable, err
-		}
-		seq = next
-	}
-	return unreadable, nil
 }
 
 // maxMessage is the largest frame that the server takes.

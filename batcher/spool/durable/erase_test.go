@@ -1,0 +1,191 @@
+package durable_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"example.com/steno/batcher/spool"
+	"example.com/steno/batcher/spool/durable"
+)
+
+// longAgo appends n records of each call that were received an hour ago, which
+// is longer than a spool keeps what is settled.
+func longAgo(t testing.TB, s spool.Spool, n uint64, calls ...string) {
+	t.Helper()
+	for i := uint64(1); i <= n; i++ {
+		var group []spool.Record
+		for _, call := range calls {
+			r := record(call, i)
+			r.Received = time.Now().Add(-time.Hour)
+			group = append(group, r)
+		}
+		if err := s.Append(t.Context(), group); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// awaitErased waits until no file holds the text of any record of the call.
+func awaitErased(t testing.TB, dir, call string) {
+	t.Helper()
+	patience := time.After(30 * time.Second)
+	for {
+		found := grep(t, dir, "the words of "+call+" ")
+		if found == "" {
+			return
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-patience:
+			t.Fatalf("after 30 s %s still holds what call %s said", found, call)
+		}
+	}
+}
+
+// What is settled and was kept for long enough is in no file any more, in a
+// spool that is far smaller than a block of JetStream's, too.
+func TestSettledTextIsErased(t *testing.T) {
+	dir := t.TempDir()
+	s := openAt(t, dir)
+	defer closeIt(t, s)
+	longAgo(t, s, 20, "a", "b")
+	settle(t, s, drain(t, s), "")
+	awaitErased(t, dir, "a")
+	awaitErased(t, dir, "b")
+	say(t, s, 21, 30, "a")
+	wantWhole(t, drain(t, s), 21, 30, "a")
+}
+
+// That holds behind a call that waits, and in frames that it shares with
+// others; live speech goes on meanwhile.
+func TestSettledTextIsErasedBehindACallThatWaits(t *testing.T) {
+	dir := t.TempDir()
+	s, err := durable.Open(t.Context(), durable.Config{Dir: dir, Keep: 3 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	longAgo(t, s, 5, "stuck")
+	longAgo(t, s, 50, "a", "stuck-too", "b")
+	for _, r := range drain(t, s) {
+		if r.Call == "a" || r.Call == "b" {
+			settle(t, s, []spool.Record{r}, "")
+		}
+	}
+	say(t, s, 1, 10, "live")
+	if grep(t, dir, words("a", 7)) == "" {
+		t.Fatal("the text is erased before it is due, or the test looks in the wrong place")
+	}
+	awaitErased(t, dir, "a")
+	awaitErased(t, dir, "b")
+	if st := s.Stats(); st.Lost != 0 || len(st.Damage) != 0 || s.Health() != nil {
+		t.Errorf("stats %+v, health %v: what we erase ourselves is no damage", st, s.Health())
+	}
+	closeIt(t, s)
+
+	s = openAt(t, dir)
+	defer closeIt(t, s)
+	if st := s.Stats(); st.Lost != 0 || len(st.Damage) != 0 {
+		t.Errorf("stats after a restart %+v: what was erased is no damage", st)
+	}
+	of := map[string][]spool.Record{}
+	for _, r := range drain(t, s) {
+		of[r.Call] = append(of[r.Call], r)
+	}
+	wantWhole(t, of["stuck"], 1, 5, "stuck")
+	wantWhole(t, of["stuck-too"], 1, 50, "stuck-too")
+	wantWhole(t, of["live"], 1, 10, "live")
+	if len(of) != 3 {
+		t.Errorf("read of the calls %v, want three", slices.Sorted(maps.Keys(of)))
+	}
+	back, err := s.Recover(t.Context())
+	if err != nil || len(back.Streams) != 5 {
+		t.Errorf("recovered the streams %+v (%v), want all five, erased or not", back.Streams, err)
+	}
+}
+
+// Whatever is settled in whatever order, packed and opened anew: each call's
+// records come once and in order, and nothing is called damaged.
+func TestPackingKeepsWhatWaits(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		dir := t.TempDir()
+		s := openAt(t, dir)
+		defer func() { closeIt(t, s) }()
+		said, waiting, owed := map[string]uint64{}, 0, []spool.Record{}
+		settled := map[string]bool{}
+		calls := []string{"a", "b", "c", "d"}
+		rt.Repeat(map[string]func(*rapid.T){
+			"say": func(rt *rapid.T) {
+				for range rapid.IntRange(1, 40).Draw(rt, "groups") {
+					call := rapid.SampledFrom(calls).Draw(rt, "call")
+					said[call]++
+					waiting++
+					if err := s.Append(t.Context(), []spool.Record{record(call, said[call])}); err != nil {
+						rt.Fatal(err)
+					}
+				}
+			},
+			"read": func(rt *rapid.T) {
+				buf := make([]spool.Record, rapid.IntRange(1, 50).Draw(rt, "records"))
+				if waiting > len(owed) {
+					n, err := s.Read(t.Context(), buf)
+					if err != nil {
+						rt.Fatal(err)
+					}
+					owed = append(owed, buf[:n]...)
+				}
+			},
+			"settle": func(rt *rapid.T) {
+				for _, i := range slices.Backward(rapid.Permutation(owed).Draw(rt, "order")[:len(owed)/2]) {
+					if err := s.Settle(spool.Settlement{Position: i.Position}); err != nil {
+						rt.Fatal(err)
+					}
+					settled[i.MessageID] = true
+					waiting--
+				}
+				owed = slices.DeleteFunc(owed, func(r spool.Record) bool { return settled[r.MessageID] })
+			},
+			"tidy": func(*rapid.T) { durable.TidyNow(s) },
+			"open anew": func(rt *rapid.T) {
+				closeIt(t, s)
+				s = openAt(t, dir)
+				owed = nil
+			},
+			"": func(rt *rapid.T) {
+				if a := s.Account(); int(a.Pending) != waiting {
+					rt.Fatalf("%d are pending, want %d", a.Pending, waiting)
+				}
+				if st := s.Stats(); st.Lost != 0 || len(st.Damage) != 0 {
+					rt.Fatalf("damage: %+v", st)
+				}
+			},
+		})
+		closeIt(t, s)
+		s = openAt(t, dir)
+		wantRest(rt, drain(t, s), said, settled)
+	})
+}
+
+// wantRest checks that rs are all that was said and not settled, in order.
+func wantRest(rt *rapid.T, rs []spool.Record, said map[string]uint64, settled map[string]bool) {
+	rt.Helper()
+	of := map[string][]string{}
+	for _, r := range rs {
+		of[r.Call] = append(of[r.Call], r.MessageID)
+	}
+	for call, n := range said {
+		var want []string
+		for i := uint64(1); i <= n; i++ {
+			if id := fmt.Sprintf("%s/%d", call, i); !settled[id] {
+				want = append(want, id)
+			}
+		}
+		if !slices.Equal(of[call], want) {
+			rt.Fatalf("call %s: read %v, want %v", call, of[call], want)
+		}
+	}
+}
