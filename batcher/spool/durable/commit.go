@@ -85,6 +85,7 @@ type frame struct {
 func (s *Spool) commitLoop(ctx context.Context) {
 	var f frame
 	for ctx.Err() == nil {
+		s.mendNotes(ctx)
 		s.rollIfDue(ctx)
 		if !s.next(&f) {
 			select {
@@ -164,11 +165,7 @@ func (s *Spool) persist(ctx context.Context, f *frame) (seq uint64, err error) {
 		return 0, err
 	}
 	for attempt := 1; ; attempt++ {
-		if s.tooFull(len(f.data)) {
-			err = errFull
-		} else {
-			seq, err = s.store.publish(ctx, s.subject(f.partition), f.id(), f.data)
-		}
+		seq, err = s.try(ctx, f)
 		if err == nil {
 			s.setTrouble(nil)
 			return seq, nil
@@ -176,16 +173,27 @@ func (s *Spool) persist(ctx context.Context, f *frame) (seq uint64, err error) {
 		if ctx.Err() != nil {
 			return 0, spool.ErrClosed
 		}
-		if errors.Is(err, errFull) || isFull(err) {
+		if isFull(err) {
 			s.setTrouble(errFull)
 			wake(s.full)
 			s.pause(ctx, time.Second)
 			continue
 		}
 		s.setTrouble(fmt.Errorf("the spool cannot write: %w", err))
-		s.mend(attempt, len(f.data))
+		s.mend(ctx, attempt, len(f.data))
 		s.pause(ctx, min(time.Duration(attempt)*100*time.Millisecond, 2*time.Second))
 	}
+}
+
+// try publishes the frame once, to a segment whose files can be trusted.
+func (s *Spool) try(ctx context.Context, f *frame) (seq uint64, err error) {
+	if s.tooFull(len(f.data)) {
+		return 0, errFull
+	}
+	if err := s.trust(ctx); err != nil {
+		return 0, err
+	}
+	return s.store.publish(ctx, s.subject(f.partition), f.id(), f.data)
 }
 
 // waitWhileTooOld holds a frame back while what waits is older than it may be.
@@ -214,31 +222,6 @@ func (s *Spool) pause(ctx context.Context, d time.Duration) {
 	case <-s.room:
 	case <-ctx.Done():
 	}
-}
-
-// mend restarts an embedded server that a write error has stopped, once there
-// is room on the disk for it to do better. The frame's id outlives it.
-func (s *Spool) mend(attempt, size int) {
-	if s.in == nil || attempt < 2 {
-		return
-	}
-	if s.in.healthy() == nil && attempt%3 != 0 {
-		return
-	}
-	free, err := freeBytes(s.cfg.Dir)
-	if need := int64(2*size + 1<<20); err != nil || free < need {
-		s.cfg.Log.Warn("the spool waits for room on the disk", "free_bytes", free, "needed_bytes", need, "error", err)
-		return
-	}
-	s.cfg.Log.Warn("the spool's store is started anew", "attempt", attempt)
-	s.mu.Lock()
-	s.stats.Restarts++
-	s.mu.Unlock()
-	if err := s.in.restart(); err != nil {
-		s.cfg.Log.Error("the spool's store does not start", "error", err)
-		return
-	}
-	s.store.reconnect()
 }
 
 // setTrouble logs each change once.

@@ -106,14 +106,7 @@ func (e *embedded) healthy() error {
 // restart puts a new server in the place of the one that cannot write any
 // more. It has one caller at a time.
 func (e *embedded) restart() error {
-	e.mu.Lock()
-	old := e.server
-	e.server = nil
-	e.mu.Unlock()
-	if old != nil {
-		old.Shutdown()
-		old.WaitForShutdown()
-	}
+	e.stop()
 	s, err := e.start()
 	if err != nil {
 		return err
@@ -130,15 +123,22 @@ func (e *embedded) restart() error {
 	return nil
 }
 
-func (e *embedded) close() {
+func (e *embedded) stop() {
 	e.mu.Lock()
 	s := e.server
-	e.server, e.closed = nil, true
+	e.server = nil
 	e.mu.Unlock()
 	if s != nil {
 		s.Shutdown()
 		s.WaitForShutdown()
 	}
+}
+
+func (e *embedded) close() {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	e.stop()
 }
 
 // bridge is JetStream's log in ours. Its warnings and errors are counted:

@@ -113,14 +113,21 @@ func TestSettledTextIsErasedBehindACallThatWaits(t *testing.T) {
 func TestPackingKeepsWhatWaits(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		dir := t.TempDir()
-		s := openAt(t, dir)
+		open := func() *durable.Spool {
+			s, err := durable.Open(t.Context(), durable.Config{Dir: dir, Sync: durable.SyncInterval})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		s := open()
 		defer func() { closeIt(t, s) }()
 		said, waiting, owed := map[string]uint64{}, 0, []spool.Record{}
 		settled := map[string]bool{}
 		calls := []string{"a", "b", "c", "d"}
 		rt.Repeat(map[string]func(*rapid.T){
 			"say": func(rt *rapid.T) {
-				for range rapid.IntRange(1, 40).Draw(rt, "groups") {
+				for range rapid.IntRange(1, 15).Draw(rt, "groups") {
 					call := rapid.SampledFrom(calls).Draw(rt, "call")
 					said[call]++
 					waiting++
@@ -152,7 +159,7 @@ func TestPackingKeepsWhatWaits(t *testing.T) {
 			"tidy": func(*rapid.T) { durable.TidyNow(s) },
 			"open anew": func(rt *rapid.T) {
 				closeIt(t, s)
-				s = openAt(t, dir)
+				s = open()
 				owed = nil
 			},
 			"": func(rt *rapid.T) {
@@ -165,7 +172,7 @@ func TestPackingKeepsWhatWaits(t *testing.T) {
 			},
 		})
 		closeIt(t, s)
-		s = openAt(t, dir)
+		s = open()
 		wantRest(rt, drain(t, s), said, settled)
 	})
 }

@@ -1,6 +1,11 @@
 package durable
 
-import "time"
+import (
+	"testing"
+	"time"
+
+	"example.com/steno/batcher/spool"
+)
 
 // TidyNow has the tidy loop do its work as for a full spool, twice: the second
 // time it finds the segment closed that the first one wanted closed.
@@ -21,4 +26,21 @@ func (s *Spool) rollIsDue() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.rollDue
+}
+
+// StopStore takes the embedded server away, as a write error would.
+func StopStore(s *Spool) { s.in.stop() }
+
+// StoreUnacknowledged leaves the next frame in the store as a failed sync does:
+// it is in the file and not in the books.
+func StoreUnacknowledged(t *testing.T, s *Spool, r spool.Record) {
+	t.Helper()
+	s.mu.Lock()
+	h := header{writer: s.writer, first: s.ledger.last + 1, count: 1}
+	s.mu.Unlock()
+	data := appendToFrame(beginFrame(nil), &r)
+	endFrame(data, h)
+	if _, err := s.store.publish(t.Context(), s.subject(0), h.id(), data); err != nil {
+		t.Fatal(err)
+	}
 }

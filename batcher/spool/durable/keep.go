@@ -44,6 +44,7 @@ type keeper struct {
 	floor, high spool.Position // as the last note says them
 	notes       int            // since they were last written anew
 	anew        bool           // a note was not written: only writing all anew makes up for it
+	rewrite     bool           // and what is in the file must not be trusted
 }
 
 // keepLoop writes down what was settled, until ctx is done; then once more.
@@ -115,6 +116,9 @@ func (s *Spool) writeNote(ctx context.Context, k *keeper) {
 	n := &note{floor: s.ledger.settled.floor, high: s.ledger.last, forgets: s.unsaid}
 	unsaved := s.ledger.unsaved
 	s.ledger.unsaved, s.unsaid = nil, nil
+	if s.notesDistrusted {
+		k.anew, k.rewrite, s.notesDistrusted = true, true, false
+	}
 	s.mu.Unlock()
 	if k.anew {
 		k.anew = !s.writeAnew(ctx, k)
@@ -142,15 +146,28 @@ func (s *Spool) writeNote(ctx context.Context, k *keeper) {
 func (s *Spool) publishNotes(ctx context.Context, k *keeper, notes []*note) bool {
 	for _, n := range notes {
 		if _, err := s.store.publish(ctx, noteSubject(0), "", n.encode()); err != nil {
-			if ctx.Err() == nil {
-				s.cfg.Log.Warn("the spool cannot note what is settled; after a crash now it would be sent again", "error", err)
-			}
+			s.notesFail(ctx, err)
 			return false
 		}
 		k.floor, k.high = n.floor, n.high
 		k.notes++
 	}
+	s.mu.Lock()
+	s.notesFailed = 0
+	s.mu.Unlock()
 	return true
+}
+
+// notesFail has the commit loop look after the store when it goes on.
+func (s *Spool) notesFail(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	s.cfg.Log.Warn("the spool cannot note what is settled; after a crash now it would be sent again", "error", err)
+	s.mu.Lock()
+	s.notesFailed++
+	s.mu.Unlock()
+	wake(s.appended)
 }
 
 // writeAnew replaces all notes by new ones that say the same. A crash at any
@@ -167,12 +184,18 @@ func (s *Spool) writeAnew(ctx context.Context, k *keeper) bool {
 		return false
 	}
 	if state.Msgs > 0 {
+		if k.rewrite {
+			if err := s.store.rewrite(ctx, noteStream, state.LastSeq); err != nil {
+				s.notesFail(ctx, err)
+				return false
+			}
+		}
 		if err := s.store.purge(ctx, noteStream, state.LastSeq+1); err != nil {
 			s.cfg.Log.Warn("the spool's old notes stay", "error", err)
 			return false
 		}
 	}
-	k.notes = 0
+	k.notes, k.rewrite = 0, false
 	return true
 }
 

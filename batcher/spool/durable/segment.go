@@ -58,6 +58,7 @@ func parseSegment(stream string) (g segment, ok bool) {
 type held struct {
 	segment
 	span              // of the frames that are in the books; last is 0 while it has none
+	kept    uint64    // its frames that are on disk
 	frames  int       // a purge of a prefix does not lower it
 	bytes   int       // nor this
 	present uint64    // records whose bytes lie in its files, the purged ones too
@@ -71,6 +72,7 @@ func (h *held) add(f stored) {
 	}
 	h.lastSeq, h.last = f.seq, f.last
 	h.oldest, h.newest = earlier(h.oldest, f.oldest), later(h.newest, f.newest)
+	h.kept++
 	h.frames++
 	h.bytes += f.bytes
 	h.present += f.present

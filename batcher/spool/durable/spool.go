@@ -48,6 +48,10 @@ type Spool struct {
 	rollNext time.Time                         // guarded by mu; not before then
 	moves    int                               // guarded by mu; how often frames went to other sequences
 
+	notesFailed     int  // guarded by mu; in a row
+	notesDistrusted bool // guarded by mu; the store was started anew, and the notes' file must be written anew
+	distrusted      bool // the commit loop's; the store was started anew, and the current segment is not to be written to
+
 	appended chan struct{} // size 1: the commit loop has something to do
 	readable chan struct{} // size 1: Read has something to do
 	settledC chan struct{} // size 1: there is something to note soon

@@ -139,6 +139,21 @@ func (s *store) states(ctx context.Context) (map[string]jetstream.StreamState, e
 	return of, nil
 }
 
+// rewrite has JetStream write the file anew that holds the message seq, and
+// sync it: that is how it erases one.
+func (s *store) rewrite(ctx context.Context, stream string, seq uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*requestTimeout)
+	defer cancel()
+	at, err := s.js.Stream(ctx, stream)
+	if err == nil {
+		err = at.SecureDeleteMsg(ctx, seq)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s anew at %d: %w", stream, seq, err)
+	}
+	return nil
+}
+
 func (s *store) state(ctx context.Context, stream string) (jetstream.StreamState, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -151,6 +166,9 @@ func (s *store) state(ctx context.Context, stream string) (jetstream.StreamState
 
 // isFull tells a stream at its limit from one in trouble.
 func isFull(err error) bool {
+	if errors.Is(err, errFull) {
+		return true
+	}
 	var api *jetstream.APIError
 	if !errors.As(err, &api) {
 		return false

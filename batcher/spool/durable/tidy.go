@@ -108,7 +108,7 @@ func (s *Spool) purgeFront(ctx context.Context, head *held, seq uint64) error {
 	if head.lastSeq < seq { // of a stream that it empties JetStream throws the files away
 		*head = held{segment: head.segment}
 	} else {
-		head.firstSeq = seq
+		head.firstSeq, head.kept = seq, head.kept-min(head.kept, seq-head.firstSeq)
 	}
 	return nil
 }
