@@ -194,6 +194,16 @@ func (v *victim) freeze() {
 	})
 }
 
+// traced says whether somebody traces the daemon.
+func (v *victim) traced() bool {
+	v.t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", v.process.Process.Pid))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return !strings.Contains(string(status), "TracerPid:\t0\n")
+}
+
 // stop ends the daemon as an orchestrator would.
 func (v *victim) stop() {
 	v.t.Helper()

@@ -22,7 +22,8 @@
 //	fetch.go    and how it is read
 //	segment.go  a segment: one stream of frames in a row of them
 //	roll.go     the next segment is begun
-//	embedded.go the server in the process: started anew after a write error
+//	embedded.go the server in the process
+//	mend.go     it is started anew after a write error
 //	ledger.go   which record is where and what is read next: plain data, numbered rules
 //	read.go     Read: live speech from memory, the backlog from the disk
 //	keep.go     what was settled is noted

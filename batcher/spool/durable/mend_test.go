@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"example.com/steno/batcher/spool"
 	"example.com/steno/batcher/spool/durable"
@@ -21,6 +22,7 @@ func TestStoppedStoreIsStartedAnew(t *testing.T) {
 	say(t, s, 21, 40, "a", "b")
 	settle(t, s, append(rs[10:], drain(t, s)...), "")
 	say(t, s, 41, 50, "a", "b")
+	awaitNoted(t, dir, 20)
 	if st := s.Stats(); st.Restarts == 0 || len(st.Damage) != 0 || s.Health() != nil {
 		t.Errorf("stats %+v, health %v, want a restart and no damage", st, s.Health())
 	}
@@ -31,6 +33,25 @@ func TestStoppedStoreIsStartedAnew(t *testing.T) {
 	s = openAt(t, dir)
 	defer closeIt(t, s)
 	wantWhole(t, drain(t, s), 41, 50, "a", "b")
+}
+
+// awaitNoted waits until a kill would leave so many records to be sent.
+func awaitNoted(t *testing.T, dir string, pending uint64) {
+	t.Helper()
+	patience := time.After(20 * time.Second)
+	for {
+		killed := openAt(t, copyOf(t, dir))
+		a := killed.Account()
+		closeIt(t, killed)
+		if a.Pending == pending {
+			return
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-patience:
+			t.Fatalf("after 20 s a kill would leave %d pending, want %d", a.Pending, pending)
+		}
+	}
 }
 
 var firstSegment = filepath.Join("jetstream", "$G", "streams", "STENO_SPOOL", "msgs")
