@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -49,9 +50,9 @@ func serverOptions(cfg Config) server.Options {
 	return o
 }
 
-func startEmbedded(cfg Config) (*embedded, error) {
+func startEmbedded(ctx context.Context, cfg Config) (*embedded, error) {
 	e := &embedded{options: serverOptions(cfg), log: &bridge{log: cfg.Log}}
-	s, err := e.start()
+	s, err := e.start(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -59,14 +60,28 @@ func startEmbedded(cfg Config) (*embedded, error) {
 	return e, nil
 }
 
-func (e *embedded) start() (*server.Server, error) {
+// start returns a server that has read its streams. It gives up when ctx is
+// done, as soon as JetStream has finished the stream that it is reading.
+func (e *embedded) start(ctx context.Context) (*server.Server, error) {
 	options := e.options // the server writes into what it is given
 	s, err := server.NewServer(&options)
 	if err != nil {
 		return nil, fmt.Errorf("make the spool's store in %s: %w", e.dir(), err)
 	}
 	s.SetLoggerV2(e.log, false, false, false)
-	s.Start()
+	started := make(chan struct{})
+	go func() {
+		defer close(started)
+		s.Start()
+	}()
+	select {
+	case <-started:
+	case <-ctx.Done():
+		s.Shutdown()
+		<-started
+		s.WaitForShutdown()
+		return nil, fmt.Errorf("start the spool's store in %s: %w", e.dir(), context.Cause(ctx))
+	}
 	if !s.ReadyForConnections(readyTimeout) || !s.JetStreamEnabled() {
 		s.Shutdown()
 		s.WaitForShutdown()
@@ -105,9 +120,9 @@ func (e *embedded) healthy() error {
 
 // restart puts a new server in the place of the one that cannot write any
 // more. It has one caller at a time.
-func (e *embedded) restart() error {
+func (e *embedded) restart(ctx context.Context) error {
 	e.stop()
-	s, err := e.start()
+	s, err := e.start(ctx)
 	if err != nil {
 		return err
 	}

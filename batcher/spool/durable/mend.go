@@ -38,7 +38,7 @@ func (s *Spool) mend(ctx context.Context, attempt, size int) {
 	s.stats.Restarts++
 	s.mu.Unlock()
 	s.distrusted = true
-	if err := s.in.restart(); err != nil {
+	if err := s.in.restart(ctx); err != nil {
 		s.cfg.Log.Error("the spool's store does not start", "error", err)
 		return
 	}

@@ -101,7 +101,7 @@ func (s *Spool) start(ctx context.Context) (err error) {
 		if s.dir, err = openDirectory(s.cfg.Dir, s.cfg.Key, s.cfg.Cipher); err != nil {
 			return err
 		}
-		if s.in, err = startEmbedded(s.cfg); err != nil {
+		if s.in, err = startEmbedded(ctx, s.cfg); err != nil {
 			return err
 		}
 	}
