@@ -173,6 +173,9 @@ func (s *Spool) persist(ctx context.Context, f *frame) (seq uint64, err error) {
 		if ctx.Err() != nil {
 			return 0, spool.ErrClosed
 		}
+		if errors.Is(err, ErrHeld) {
+			return 0, err
+		}
 		if isFull(err) {
 			s.setTrouble(errFull)
 			wake(s.full)
@@ -189,6 +192,9 @@ func (s *Spool) persist(ctx context.Context, f *frame) (seq uint64, err error) {
 func (s *Spool) try(ctx context.Context, f *frame) (seq uint64, err error) {
 	if s.tooFull(len(f.data)) {
 		return 0, errFull
+	}
+	if s.lease != nil {
+		return s.publishFenced(ctx, f)
 	}
 	if err := s.trust(ctx); err != nil {
 		return 0, err

@@ -24,8 +24,9 @@ import (
 const layoutVersion = 2
 
 var (
-	// ErrHeld is returned by Open for a directory that another process holds.
-	ErrHeld = errors.New("the spool's directory is held by another process")
+	// ErrHeld is returned by Open for a spool that another process holds, and
+	// by Append and Read once another has taken an external one.
+	ErrHeld = errors.New("the spool is held by another process")
 	// ErrNewer is returned by Open for a directory that a newer version of
 	// Steno has written.
 	ErrNewer = errors.New("the spool's directory was written by a newer version")

@@ -33,6 +33,7 @@
 //	packer.go   the frames of the smaller one
 //	recover.go  one pass over the store at the opening
 //	directory.go the lock, the version, the proof of the key
+//	lease.go    what the lock is for an external store
 //
 // # On the disk
 //

@@ -29,12 +29,10 @@ func (s *Spool) Read(ctx context.Context, buf []spool.Record) (int, error) {
 				again = timer.C
 			}
 		}
-		n, closed := s.take(buf)
+		n, err := s.take(buf)
 		switch {
-		case n > 0:
-			return n, nil
-		case closed:
-			return 0, spool.ErrClosed
+		case n > 0 || err != nil:
+			return n, err
 		case ctx.Err() != nil:
 			return 0, context.Cause(ctx)
 		case s.wantsPage() && again == nil:
@@ -50,13 +48,16 @@ func (s *Spool) Read(ctx context.Context, buf []spool.Record) (int, error) {
 	}
 }
 
-func (s *Spool) take(buf []spool.Record) (n int, closed bool) {
+func (s *Spool) take(buf []spool.Record) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return 0, true
+	switch {
+	case s.closed:
+		return 0, spool.ErrClosed
+	case s.fenced != nil:
+		return 0, s.fenced
 	}
-	return s.ledger.read(buf), false
+	return s.ledger.read(buf), nil
 }
 
 func (s *Spool) wantsPage() bool {

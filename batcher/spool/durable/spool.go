@@ -24,6 +24,7 @@ type Spool struct {
 	dir    *directory // nil with an external JetStream
 	in     *embedded  // nil with an external JetStream
 	store  *store
+	lease  *lease // nil with the embedded one
 	meter  meter
 	writer uint64          // drawn at random for this opening; half of a frame's name
 	life   context.Context // from Open to Close; not a caller's
@@ -36,6 +37,7 @@ type Spool struct {
 	waiting  []*group                          // guarded by mu; in the order of Append
 	closed   bool                              // guarded by mu
 	trouble  error                             // guarded by mu; why the frame under way is not safe yet
+	fenced   error                             // guarded by mu; the spool is another's
 	marks    map[spool.StreamID]*mark          // guarded by mu; of every stream that is not forgotten
 	forgets  map[spool.StreamID]spool.Position // guarded by mu; of which frames on disk still speak
 	unsaid   []forgotten                       // guarded by mu; forgets that no note holds yet
@@ -81,6 +83,9 @@ func Open(ctx context.Context, cfg Config) (*Spool, error) {
 	s.loops.Go(func() { s.commitLoop(s.life) })
 	s.loops.Go(func() { s.keepLoop(s.life) })
 	s.loops.Go(func() { s.tidyLoop(s.life) })
+	if s.lease != nil {
+		s.loops.Go(func() { s.leaseLoop(s.life) })
+	}
 	return s, nil
 }
 
@@ -107,6 +112,11 @@ func (s *Spool) start(ctx context.Context) (err error) {
 	}
 	if s.store, err = connect(s.cfg, s.in); err != nil {
 		return err
+	}
+	if s.cfg.URL != "" && !s.cfg.Inspect {
+		if s.lease, err = takeLease(ctx, s.cfg, s.store, s.writer); err != nil {
+			return err
+		}
 	}
 	row, err := s.store.segments(ctx, s.cfg.Inspect)
 	if err != nil {
@@ -155,7 +165,10 @@ func (s *Spool) checkStreams(ctx context.Context, row []segment) error {
 
 // release gives back what start took, in the order that JetStream asks for:
 // the connection, the server, the lock.
-func (s *Spool) release() error {
+func (s *Spool) release() (err error) {
+	if s.lease != nil {
+		err = s.lease.release(context.WithoutCancel(s.life))
+	}
 	if s.store != nil {
 		s.store.close()
 	}
@@ -163,9 +176,9 @@ func (s *Spool) release() error {
 		s.in.close()
 	}
 	if s.dir != nil {
-		return s.dir.release()
+		err = errors.Join(err, s.dir.release())
 	}
-	return nil
+	return err
 }
 
 // Close refuses further groups, notes what was settled, and stops the store.
@@ -243,6 +256,8 @@ func (s *Spool) Health() error {
 	switch {
 	case s.closed:
 		return spool.ErrClosed
+	case s.fenced != nil:
+		return s.fenced
 	case s.trouble != nil:
 		return s.trouble
 	case len(s.damage) > 0:

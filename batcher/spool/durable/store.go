@@ -95,11 +95,11 @@ func (s *store) streamConfig(name, subjects string) jetstream.StreamConfig {
 
 // publish returns once the message is as safe as the stream makes it. The
 // same id again is stored once.
-func (s *store) publish(ctx context.Context, subject, id string, data []byte) (seq uint64, err error) {
+func (s *store) publish(ctx context.Context, subject, id string, data []byte, options ...jetstream.PublishOpt) (seq uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	m := &nats.Msg{Subject: subject, Data: data}
-	options := []jetstream.PublishOpt{jetstream.WithRetryAttempts(0)}
+	options = append(options, jetstream.WithRetryAttempts(0))
 	if id != "" {
 		options = append(options, jetstream.WithMsgID(id))
 	}
