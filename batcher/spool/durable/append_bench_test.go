@@ -1,6 +1,7 @@
 package durable_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -55,4 +56,70 @@ func appendAll(b *testing.B, s spool.Spool, appenders, size int) []time.Duration
 	b.StopTimer()
 	slices.Sort(took)
 	return took
+}
+
+// BenchmarkErasing is what the erasing costs: 1,000 calls speak five times a
+// second each, all but one are settled at once. "erasing" has utterances that
+// were received long ago, so that a segment is begun and packed every two
+// seconds in place of every thirty.
+//
+//	go test ./batcher/spool/durable -run '^$' -bench Erasing -benchtime 100000x
+func BenchmarkErasing(b *testing.B) {
+	for name, age := range map[string]time.Duration{"not yet": 0, "erasing": time.Hour} {
+		b.Run(name, func(b *testing.B) {
+			s := openAt(b, b.TempDir())
+			defer s.Close()
+			ctx, stop := context.WithCancel(b.Context())
+			var settler sync.WaitGroup
+			settler.Go(func() { settleAllButOne(ctx, s) })
+			took := speakPaced(b, s, age)
+			stop()
+			settler.Wait()
+			b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
+			b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
+			b.ReportMetric(float64(s.Stats().Segments), "segments")
+		})
+	}
+}
+
+func speakPaced(b *testing.B, s spool.Spool, age time.Duration) []time.Duration {
+	const calls, pause = 1000, 200 * time.Millisecond
+	took := make([]time.Duration, b.N)
+	var wg sync.WaitGroup
+	begun := time.Now()
+	for call := range calls {
+		wg.Go(func() {
+			for i := call; i < b.N; i += calls {
+				due := begun.Add(time.Duration(i) * pause / calls)
+				<-time.After(time.Until(due))
+				r := record(fmt.Sprint("call-", call), uint64(i/calls+1))
+				r.Received = due.Add(-age)
+				if err := s.Append(b.Context(), []spool.Record{r}); err != nil {
+					b.Error(err)
+					return
+				}
+				took[i] = time.Since(due)
+			}
+		})
+	}
+	wg.Wait()
+	slices.Sort(took)
+	return took
+}
+
+// settleAllButOne leaves one call waiting, for the packing to have something to
+// copy.
+func settleAllButOne(ctx context.Context, s spool.Spool) {
+	buf := make([]spool.Record, 256)
+	for {
+		n, err := s.Read(ctx, buf)
+		for _, r := range buf[:n] {
+			if r.Call != "call-0" {
+				_ = s.Settle(spool.Settlement{Position: r.Position})
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
 }

@@ -179,6 +179,7 @@ func (s *Spool) persist(ctx context.Context, f *frame) (seq uint64, err error) {
 		if isFull(err) {
 			s.setTrouble(errFull)
 			wake(s.full)
+			s.rollIfDue(ctx) // what is settled behind a call that waits may be all there is to give back
 			s.pause(ctx, time.Second)
 			continue
 		}

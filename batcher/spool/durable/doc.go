@@ -89,6 +89,7 @@
 //
 // Deleted files are no longer there to be read; that their sectors are not
 // yet overwritten is the file system's affair, and Config.Key's. An external
-// JetStream has one segment, which is purged from the front only. In a damaged
+// JetStream has one segment, which is purged from the front only and not packed:
+// its opening takes some ten seconds for a million frames. In a damaged
 // segment, whose frames cannot be copied, settled text stays.
 package durable

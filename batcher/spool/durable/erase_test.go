@@ -3,6 +3,8 @@ package durable_test
 import (
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -194,5 +196,55 @@ func wantRest(rt *rapid.T, rs []spool.Record, said map[string]uint64, settled ma
 		if !slices.Equal(of[call], want) {
 			rt.Fatalf("call %s: read %v, want %v", call, of[call], want)
 		}
+	}
+}
+
+// A full spool gives back what is settled behind a call that waits.
+func TestFullSpoolMakesRoomBehindACallThatWaits(t *testing.T) {
+	s, err := durable.Open(t.Context(), durable.Config{Dir: t.TempDir(), MaxBytes: 256 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeIt(t, s)
+	say(t, s, 1, 1, "stuck")
+	stuck := drain(t, s)
+	big := func(n uint64) spool.Record {
+		r := record("a", n)
+		r.Message = fmt.Appendf(nil, `{"content":"%0*d"}`, 20<<10, n)
+		return r
+	}
+	for n := uint64(1); n <= 30; n++ {
+		if err := s.Append(t.Context(), []spool.Record{big(n)}); err != nil {
+			t.Fatal(err)
+		}
+		settle(t, s, drain(t, s), "")
+	}
+	settle(t, s, stuck, "")
+}
+
+// A crash between the end of a packing and the deletion of the old segment
+// leaves both.
+func TestBothRevisionsAreLeft(t *testing.T) {
+	dir := t.TempDir()
+	s := openAt(t, dir)
+	say(t, s, 1, 20, "a", "b")
+	for _, r := range drain(t, s) {
+		if r.Call == "a" {
+			settle(t, s, []spool.Record{r}, "")
+		}
+	}
+	before := copyOf(t, dir)
+	durable.TidyNow(s)
+	closeIt(t, s)
+	streams := filepath.Join("jetstream", "$G", "streams")
+	if err := os.CopyFS(filepath.Join(dir, streams, "STENO_SPOOL"), os.DirFS(filepath.Join(before, streams, "STENO_SPOOL"))); err != nil {
+		t.Fatal(err)
+	}
+	s = openAt(t, dir)
+	defer closeIt(t, s)
+	awaitErased(t, dir, "a")
+	wantWhole(t, drain(t, s), 1, 20, "b")
+	if st := s.Stats(); st.Lost != 0 || len(st.Damage) != 0 {
+		t.Errorf("stats %+v, want no damage", st)
 	}
 }

@@ -132,8 +132,8 @@ func (r *reading) readSegment(ctx context.Context) error {
 	r.s.stats.Bytes += state.Bytes
 	r.s.stats.Frames += state.Msgs
 	r.s.holes += state.NumDeleted
-	if unreadable > 0 || state.NumDeleted > 0 {
-		r.s.harm(Damage{What: fmt.Sprintf("%d frames are unreadable and %d deleted", unreadable, state.NumDeleted), Seq: state.FirstSeq})
+	if unreadable > 0 || state.NumDeleted > 0 { // the positions say whether that is a loss
+		r.s.cfg.Log.Warn("JetStream does not have every frame", "segment", stream, "unreadable", unreadable, "deleted", state.NumDeleted)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -129,10 +130,7 @@ func (s *store) segments(ctx context.Context, look bool) (row []segment, err err
 		return nil, fmt.Errorf("list the spool's segments: %w", err)
 	}
 	slices.SortFunc(row, func(a, b segment) int {
-		if a.begin != b.begin {
-			return int(int64(a.begin) - int64(b.begin))
-		}
-		return a.revision - b.revision
+		return cmp.Or(cmp.Compare(a.begin, b.begin), cmp.Compare(a.revision, b.revision))
 	})
 	for i := 0; i+1 < len(row); {
 		if row[i].begin != row[i+1].begin {
