@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -223,6 +224,26 @@ func syncDirectory(path string) error {
 		return err
 	}
 	return errors.Join(f.Sync(), f.Close())
+}
+
+// streams is where JetStream keeps its streams.
+func (d *directory) streams() string { return filepath.Join(d.path, "jetstream", "$G", "streams") }
+
+// segments yields the directories of segments, and whether JetStream's
+// description of the stream is there.
+func (d *directory) segments() iter.Seq2[string, bool] {
+	return func(yield func(string, bool) bool) {
+		found, _ := os.ReadDir(d.streams()) // in a new spool it is not there
+		for _, entry := range found {
+			if _, ok := parseSegment(entry.Name()); !ok {
+				continue
+			}
+			_, err := os.Stat(filepath.Join(d.streams(), entry.Name(), "meta.inf"))
+			if !yield(entry.Name(), err == nil) {
+				return
+			}
+		}
+	}
 }
 
 // release lets the next process have the directory. The file stays: removing

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -223,28 +224,63 @@ func TestFullSpoolMakesRoomBehindACallThatWaits(t *testing.T) {
 }
 
 // A crash between the end of a packing and the deletion of the old segment
-// leaves both.
-func TestBothRevisionsAreLeft(t *testing.T) {
-	dir := t.TempDir()
-	s := openAt(t, dir)
-	say(t, s, 1, 20, "a", "b")
-	for _, r := range drain(t, s) {
-		if r.Call == "a" {
-			settle(t, s, []spool.Record{r}, "")
+// leaves both; one within the deletion leaves the old one without its
+// description.
+func TestCrashWhileTheOldSegmentIsDeleted(t *testing.T) {
+	f := func(described bool) {
+		t.Helper()
+		dir := t.TempDir()
+		s := openAt(t, dir)
+		say(t, s, 1, 20, "a", "b")
+		for _, r := range drain(t, s) {
+			if r.Call == "a" {
+				settle(t, s, []spool.Record{r}, "")
+			}
+		}
+		old := filepath.Join("jetstream", "$G", "streams", "STENO_SPOOL")
+		before := filepath.Join(copyOf(t, dir), old)
+		durable.TidyNow(s)
+		closeIt(t, s)
+		if !described {
+			if err := os.Remove(filepath.Join(before, "meta.inf")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.CopyFS(filepath.Join(dir, old), os.DirFS(before)); err != nil {
+			t.Fatal(err)
+		}
+		s = openAt(t, dir)
+		defer closeIt(t, s)
+		awaitErased(t, dir, "a")
+		wantWhole(t, drain(t, s), 1, 20, "b")
+		if st := s.Stats(); st.Lost != 0 || len(st.Damage) != 0 {
+			t.Errorf("stats %+v, want no damage", st)
 		}
 	}
-	before := copyOf(t, dir)
+	f(true)
+	f(false)
+}
+
+// A segment whose description is damaged is not taken for one that never was.
+func TestSegmentThatIsNotFoundIsDamage(t *testing.T) {
+	dir := t.TempDir()
+	s := openAt(t, dir)
+	say(t, s, 1, 5, "a")
+	settle(t, s, drain(t, s)[:2], "")
 	durable.TidyNow(s)
+	say(t, s, 6, 9, "a")
 	closeIt(t, s)
-	streams := filepath.Join("jetstream", "$G", "streams")
-	if err := os.CopyFS(filepath.Join(dir, streams, "STENO_SPOOL"), os.DirFS(filepath.Join(before, streams, "STENO_SPOOL"))); err != nil {
+	found, err := filepath.Glob(filepath.Join(dir, "jetstream", "$G", "streams", "STENO_SPOOL_*_0", "meta.inf"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("the current segment is %v, %v", found, err)
+	}
+	if err := os.WriteFile(found[0], []byte("not this"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s = openAt(t, dir)
-	defer closeIt(t, s)
-	awaitErased(t, dir, "a")
-	wantWhole(t, drain(t, s), 1, 20, "b")
-	if st := s.Stats(); st.Lost != 0 || len(st.Damage) != 0 {
-		t.Errorf("stats %+v, want no damage", st)
+	if s, err := durable.Open(t.Context(), durable.Config{Dir: dir}); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("Open = %v, want an error about the damage", err)
+		if err == nil {
+			closeIt(t, s)
+		}
 	}
 }

@@ -41,10 +41,10 @@ func (s *Spool) noted(ctx context.Context, marks []mark) bool {
 
 // keeper is what the keep loop remembers from round to round.
 type keeper struct {
-	floor, high spool.Position // as the last note says them
-	notes       int            // since they were last written anew
-	anew        bool           // a note was not written: only writing all anew makes up for it
-	rewrite     bool           // and what is in the file must not be trusted
+	high    spool.Position // as the last note says it
+	notes   int            // since they were last written anew
+	anew    bool           // a note was not written: only writing all anew makes up for it
+	rewrite bool           // and what is in the file must not be trusted
 }
 
 // keepLoop writes down what was settled, until ctx is done; then once more.
@@ -149,7 +149,7 @@ func (s *Spool) publishNotes(ctx context.Context, k *keeper, notes []*note) bool
 			s.notesFail(ctx, err)
 			return false
 		}
-		k.floor, k.high = n.floor, n.high
+		k.high = n.high
 		k.notes++
 	}
 	s.mu.Lock()

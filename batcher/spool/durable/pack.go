@@ -5,19 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"example.com/steno/batcher/spool"
 )
 
 const (
-	packAgain    = 20 * time.Second // a segment is packed no more often
-	smallFrames  = 2000             // a closed segment of more frames is worth merging them
-	packableSize = 2 * segmentBytes // a segment of layout 1 may be larger: it goes from its front only
+	packAgain   = 20 * time.Second // a segment is packed no more often
+	smallFrames = 2000             // a closed segment of more frames is worth merging them
+	eraseGrace  = rollEvery        // so much longer than Keep text stays: a segment then goes at once, not bit by bit
 )
 
 // packing is a closed segment to be replaced by a smaller one.
 //
 //	K1  what waits is in both, in the same order and under the same positions
-//	K2  what was settled before Keep is left out: its text is gone with the old
-//	    segment's files
+//	K2  what is settled and was received before Keep is left out: its text is
+//	    gone with the old segment's files
 //	K3  many small frames become few large ones: a million waiting utterances
 //	    then open in seconds
 //	K4  the old segment goes when the new one is whole
@@ -25,8 +27,9 @@ type packing struct {
 	old     *held
 	next    segment
 	erase   bool
-	waiting uint64
-	settled []bool // from old.first on, as noted on the disk; with erase
+	waiting uint64 // records that are not settled
+	gone    []bool // from old.first on: to be left out, as noted on the disk; with erase
+	left    uint64 // positions that are not gone
 	marks   []mark // of the streams that old may be the last to speak of; with erase
 }
 
@@ -43,23 +46,21 @@ func (s *Spool) packAll(ctx context.Context, then time.Time) {
 func (s *Spool) duePacking(then time.Time) *packing {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
+	now, settled := time.Now(), s.ledger.settled
 	for _, h := range s.segments[:len(s.segments)-1] {
-		if now.Sub(h.tried) < packAgain || h.bytes > packableSize {
+		if now.Sub(h.tried) < packAgain || h.bytes > 2*segmentSize(s.cfg.MaxBytes) { // one of layout 1 goes from its front only
 			continue
 		}
-		waiting := h.waiting(s.ledger.settled)
-		erase := h.newest.Before(then) && h.present > waiting
-		merge := h.frames > smallFrames && 2*waiting > h.present
-		if !erase && !merge {
+		p := &packing{old: h, next: segment{h.begin, h.revision + 1}, waiting: h.waiting(settled)}
+		from, to := s.ledger.spans.within(h.span)
+		parts := s.ledger.spans[from:to]
+		p.erase = parts.erasable(settled, then.Add(-eraseGrace), h.present)
+		if !p.erase && (h.frames <= smallFrames || 2*p.waiting <= h.present) {
 			continue
 		}
 		h.tried = now
-		p := &packing{old: h, next: segment{h.begin, h.revision + 1}, erase: erase, waiting: waiting}
-		if erase && h.last != 0 {
-			for at := h.first; at <= h.last; at++ {
-				p.settled = append(p.settled, s.ledger.settled.has(at))
-			}
+		if p.erase {
+			p.leaveOut(parts, settled, then)
 			p.marks = s.unsavedMarks(h.last)
 		}
 		return p
@@ -67,12 +68,47 @@ func (s *Spool) duePacking(then time.Time) *packing {
 	return nil
 }
 
+// erasable says whether a segment's files hold text of what is settled and was
+// received before then, or of what was purged: all is the number of records in
+// them.
+func (s spans) erasable(settled *positions, then time.Time, all uint64) bool {
+	for i := range s {
+		if s[i].newest.Before(then) && s[i].present > s[i].waiting(settled) {
+			return true
+		}
+		all -= min(all, s[i].present)
+	}
+	return all > 0
+}
+
+// leaveOut marks what is gone: all that is settled, without what is too young.
+func (p *packing) leaveOut(parts spans, settled *positions, then time.Time) {
+	h := p.old
+	p.gone = make([]bool, h.last-h.first+1)
+	for i := range p.gone {
+		p.gone[i] = settled.has(h.first + spool.Position(i))
+	}
+	for _, part := range parts {
+		if part.newest.Before(then) {
+			continue
+		}
+		for at := part.first; at <= part.last; at++ {
+			p.gone[at-h.first] = false
+		}
+	}
+	for _, gone := range p.gone {
+		if !gone {
+			p.left++
+		}
+	}
+}
+
 // pack writes the new segment, then lets it take the old one's place.
 func (s *Spool) pack(ctx context.Context, p *packing) error {
 	if p.erase && !s.noted(ctx, p.marks) {
 		return errors.New("what is settled could not be noted")
 	}
-	if p.waiting == 0 {
+	if p.erase && p.left == 0 {
 		if err := s.store.drop(ctx, p.old.segment); err != nil {
 			return err
 		}

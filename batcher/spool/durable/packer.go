@@ -47,7 +47,7 @@ func (w *packer) frame(seq uint64, data []byte) error {
 		switch {
 		case p <= w.done: // a frame that is stored twice
 			continue
-		case len(record) == recordHeader || w.erase && w.settled[p-w.old.first]:
+		case len(record) == recordHeader || w.erase && w.gone[p-w.old.first]:
 			w.hollow++
 		default:
 			if err := w.add(h.partition, p, record, &v.view); err != nil {

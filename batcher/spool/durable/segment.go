@@ -13,8 +13,14 @@ import (
 	"example.com/steno/batcher/spool"
 )
 
-// segmentBytes closes a segment, and bounds what packing one costs.
-const segmentBytes = 32 << 20
+// A segment is closed when it has this much, which bounds what packing one
+// costs. In a very large spool it has more, for the row to stay short.
+const (
+	segmentBytes = 32 << 20
+	maxBySize    = 256
+)
+
+func segmentSize(maxBytes int64) int { return int(max(segmentBytes, maxBytes/maxBySize)) }
 
 // segment is a stream of frames. The frames lie in a row of segments, whose
 // sequences go on from one to the next; only the last one is written to. A
@@ -58,12 +64,11 @@ func parseSegment(stream string) (g segment, ok bool) {
 // held is a segment and what the books know of it.
 type held struct {
 	segment
-	span              // of the frames that are in the books; last is 0 while it has none
-	kept    uint64    // its frames that are on disk
-	frames  int       // a purge of a prefix does not lower it
-	bytes   int       // nor this
-	present uint64    // records whose bytes lie in its files, the purged ones too
-	tried   time.Time // when it was last packed
+	span             // of the frames that are in the books; last is 0 while it has none, and a purge of a prefix does not lower present
+	kept   uint64    // its frames that are on disk
+	frames int       // a purge of a prefix does not lower it
+	bytes  int       // nor this
+	tried  time.Time // when it was last packed
 }
 
 // add takes in a frame behind all others.
@@ -102,14 +107,6 @@ func (r segmentRow) behind(seq uint64) (uint64, bool) {
 		}
 	}
 	return 0, false
-}
-
-// waiting is how many of the segment's records are not settled.
-func (h *held) waiting(settled *positions) uint64 {
-	if h.last == 0 {
-		return 0
-	}
-	return uint64(h.last-h.first) + 1 - settled.count(h.first, h.last)
 }
 
 // whole is in a segment's metadata once it may take the place of the one

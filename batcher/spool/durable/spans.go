@@ -20,6 +20,7 @@ type span struct {
 	firstSeq, lastSeq uint64 // in the stream of frames
 	first, last       spool.Position
 	oldest, newest    time.Time // receipt of its utterances
+	present           uint64    // records whose bytes lie in its frames
 	cut               bool      // nothing joins it any more
 }
 
@@ -40,11 +41,12 @@ func (s *spans) add(f stored) {
 		open := &(*s)[n-1]
 		if !open.cut && open.last-open.first < spanRecords && f.newest.Sub(open.oldest) < spanTime {
 			open.lastSeq, open.last = f.seq, f.last
+			open.present += f.present
 			open.oldest, open.newest = earlier(open.oldest, f.oldest), later(open.newest, f.newest)
 			return
 		}
 	}
-	*s = append(*s, span{firstSeq: f.seq, lastSeq: f.seq, first: f.first, last: f.last, oldest: f.oldest, newest: f.newest})
+	*s = append(*s, span{firstSeq: f.seq, lastSeq: f.seq, first: f.first, last: f.last, oldest: f.oldest, newest: f.newest, present: f.present})
 }
 
 // cut ends the last span: a span lies in one segment.
@@ -66,9 +68,22 @@ func (s spans) exchange(old span, now spans) spans {
 		return s
 	}
 	now.cut()
-	from := sort.Search(len(s), func(i int) bool { return s[i].last >= old.first })
-	to := sort.Search(len(s), func(i int) bool { return s[i].first > old.last })
+	from, to := s.within(old)
 	return slices.Concat(s[:from], now, s[to:])
+}
+
+// within says which of them lie between a segment's first and last position.
+func (s spans) within(all span) (from, to int) {
+	return sort.Search(len(s), func(i int) bool { return s[i].last >= all.first }),
+		sort.Search(len(s), func(i int) bool { return s[i].first > all.last })
+}
+
+// waiting is how many of the positions are not settled.
+func (s *span) waiting(settled *positions) uint64 {
+	if s.last == 0 {
+		return 0
+	}
+	return uint64(s.last-s.first) + 1 - settled.count(s.first, s.last)
 }
 
 // settledBefore counts the leading spans that lie wholly below floor and were

@@ -2,8 +2,6 @@ package durable
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -61,124 +59,6 @@ type Spool struct {
 	full     chan struct{} // size 1: trim now
 	room     chan struct{} // size 1: there was a trim
 	notes    chan noteRequest
-}
-
-// Open takes the directory, starts the store, reads what is there and returns
-// a spool that is ready. It logs its progress, and gives up when ctx is done.
-// Errors wrap ErrHeld, ErrNewer or ErrKey where they are the reason.
-func Open(ctx context.Context, cfg Config) (*Spool, error) {
-	cfg, err := cfg.check()
-	if err != nil {
-		return nil, fmt.Errorf("open the spool: %w", err)
-	}
-	s := newSpool(cfg)
-	s.life, s.stop = context.WithCancel(context.WithoutCancel(ctx))
-	if err := s.start(ctx); err != nil {
-		s.stop()
-		return nil, errors.Join(err, s.release())
-	}
-	if cfg.Inspect {
-		return s, nil
-	}
-	s.loops.Go(func() { s.commitLoop(s.life) })
-	s.loops.Go(func() { s.keepLoop(s.life) })
-	s.loops.Go(func() { s.tidyLoop(s.life) })
-	if s.lease != nil {
-		s.loops.Go(func() { s.leaseLoop(s.life) })
-	}
-	return s, nil
-}
-
-func newSpool(cfg Config) *Spool {
-	var writer [8]byte
-	rand.Read(writer[:])
-	token := func() chan struct{} { return make(chan struct{}, 1) }
-	return &Spool{
-		cfg: cfg, meter: newMeter(cfg.Metrics), writer: binary.LittleEndian.Uint64(writer[:]),
-		marks: map[spool.StreamID]*mark{}, forgets: map[spool.StreamID]spool.Position{},
-		appended: token(), readable: token(), settledC: token(), commitC: token(), full: token(), room: token(), notes: make(chan noteRequest),
-	}
-}
-
-// start brings up the store and reads it.
-func (s *Spool) start(ctx context.Context) (err error) {
-	if s.cfg.URL == "" {
-		if s.dir, err = openDirectory(s.cfg.Dir, s.cfg.Key, s.cfg.Cipher); err != nil {
-			return err
-		}
-		if s.in, err = startEmbedded(ctx, s.cfg); err != nil {
-			return err
-		}
-	}
-	if s.store, err = connect(s.cfg, s.in); err != nil {
-		return err
-	}
-	if s.cfg.URL != "" && !s.cfg.Inspect {
-		if s.lease, err = takeLease(ctx, s.cfg, s.store, s.writer); err != nil {
-			return err
-		}
-	}
-	row, err := s.store.segments(ctx, s.cfg.Inspect)
-	if err != nil {
-		return err
-	}
-	if err := s.checkStreams(ctx, row); err != nil {
-		return err
-	}
-	if err := s.store.prepare(ctx); err != nil {
-		return err
-	}
-	if len(row) == 0 || row[0] == firstSegment && !s.cfg.Inspect {
-		if err := s.store.begin(ctx, firstSegment); err != nil {
-			return err
-		}
-	}
-	if len(row) == 0 {
-		row = []segment{firstSegment}
-	}
-	for _, g := range row {
-		s.segments = append(s.segments, &held{segment: g})
-	}
-	if s.dir != nil && !s.cfg.Inspect {
-		if err := s.dir.markUsed(); err != nil {
-			return err
-		}
-	}
-	return s.recover(ctx)
-}
-
-// checkStreams refuses to begin anew where a store should be: a stream whose
-// description is damaged looks to JetStream as if it had never been.
-func (s *Spool) checkStreams(ctx context.Context, row []segment) error {
-	if s.dir == nil || !s.dir.used {
-		return nil
-	}
-	ok, err := s.store.exists(ctx, noteStream)
-	switch {
-	case err != nil:
-		return fmt.Errorf("look for the stream %s: %w", noteStream, err)
-	case !ok || len(row) == 0:
-		return fmt.Errorf("the store in %s is damaged: its streams were there and are not found; %s", s.cfg.Dir, s.in.log.lastError())
-	}
-	return nil
-}
-
-// release gives back what start took, in the order that JetStream asks for:
-// the connection, the server, the lock.
-func (s *Spool) release() (err error) {
-	if s.lease != nil {
-		err = s.lease.release(context.WithoutCancel(s.life))
-	}
-	if s.store != nil {
-		s.store.close()
-	}
-	if s.in != nil {
-		s.in.close()
-	}
-	if s.dir != nil {
-		err = errors.Join(err, s.dir.release())
-	}
-	return err
 }
 
 // Close refuses further groups, notes what was settled, and stops the store.

@@ -35,7 +35,7 @@ func (s *Spool) tidy(ctx context.Context, full bool) {
 	if full {
 		then = time.Now().Add(time.Hour) // a frame's time may be ahead by a clock's error
 	}
-	if err := s.trim(ctx, then); err != nil && ctx.Err() == nil {
+	if err := s.trim(ctx, then.Add(-eraseGrace)); err != nil && ctx.Err() == nil {
 		s.cfg.Log.Warn("the spool cannot give back space", "error", err)
 	}
 	s.wantRoll(full)
@@ -83,7 +83,7 @@ func (s *Spool) purge(ctx context.Context, seq uint64) error {
 	for {
 		s.mu.Lock()
 		head, closed := s.segments[0], len(s.segments) > 1
-		reached, whole := head.firstSeq < seq, head.lastSeq < seq
+		reached, whole := head.last != 0 && head.firstSeq < seq, head.lastSeq < seq
 		s.mu.Unlock()
 		if closed && whole {
 			if err := s.store.drop(ctx, head.segment); err != nil {
