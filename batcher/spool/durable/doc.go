@@ -79,7 +79,7 @@
 // JetStream forgets a message at once, and gives its bytes back when it throws
 // a block of up to 8 MB away: behind one call that waits, and in a small store,
 // that may be never. So frames lie in segments. The next one is begun after 32
-// MB, and after 30 s where the current one holds something settled. Frames that
+// MB or 50,000 frames, and after 30 s where the current one holds something settled. Frames that
 // are settled and were kept for long enough are purged from the front, and a
 // segment of which nothing waits is deleted as a whole. A closed segment that
 // holds both is packed: what waits is copied, in large frames, into the

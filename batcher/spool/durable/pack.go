@@ -10,6 +10,7 @@ import (
 )
 
 const (
+	packFrames  = 512
 	packAgain   = 20 * time.Second // a segment is packed no more often
 	smallFrames = 2000             // a closed segment of more frames is worth merging them
 	eraseGrace  = rollEvery        // so much longer than Keep text stays: a segment then goes at once, not bit by bit
@@ -27,6 +28,7 @@ type packing struct {
 	old     *held
 	next    segment
 	erase   bool
+	rush    bool   // another one is due behind it
 	waiting uint64 // records that are not settled
 	gone    []bool // from old.first on: to be left out, as noted on the disk; with erase
 	left    uint64 // positions that are not gone
@@ -43,7 +45,7 @@ func (s *Spool) packAll(ctx context.Context, then time.Time) {
 }
 
 // duePacking picks the oldest segment that is due, and says so in the books.
-func (s *Spool) duePacking(then time.Time) *packing {
+func (s *Spool) duePacking(then time.Time) (due *packing) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now, settled := time.Now(), s.ledger.settled
@@ -58,14 +60,19 @@ func (s *Spool) duePacking(then time.Time) *packing {
 		if !p.erase && (h.frames <= smallFrames || 2*p.waiting <= h.present) {
 			continue
 		}
-		h.tried = now
-		if p.erase {
+		if due != nil {
+			due.rush = true
+			break
+		}
+		if due = p; p.erase {
 			p.leaveOut(parts, settled, then)
 			p.marks = s.unsavedMarks(h.last)
 		}
-		return p
 	}
-	return nil
+	if due != nil {
+		due.old.tried = now
+	}
+	return due
 }
 
 // erasable says whether a segment's files hold text of what is settled and was
@@ -137,12 +144,14 @@ func (s *Spool) pack(ctx context.Context, p *packing) error {
 	return s.store.drop(ctx, p.old.segment)
 }
 
-// repack copies frame by frame.
+// repack copies a page at a time, and rests as long as each has taken, unless
+// it falls behind: nobody waits for it, and acknowledgements must not.
 func (s *Spool) repack(ctx context.Context, w *packer) error {
 	stream := w.old.stream()
 	for seq := max(w.old.firstSeq, 1); seq <= w.old.lastSeq; {
+		begun := time.Now()
 		var fault error
-		next, err := s.store.fetch(ctx, stream, page{Seq: seq, Batch: pageFrames, MaxBytes: pageBytes}, func(seq uint64, data []byte) {
+		next, err := s.store.fetch(ctx, stream, page{Seq: seq, Batch: packFrames, MaxBytes: pageBytes}, func(seq uint64, data []byte) {
 			if fault == nil {
 				fault = w.frame(seq, data)
 			}
@@ -150,7 +159,14 @@ func (s *Spool) repack(ctx context.Context, w *packer) error {
 		if err = errors.Join(err, fault); err != nil {
 			return fmt.Errorf("copy %s: %w", stream, err)
 		}
-		seq = next
+		if seq = next; w.rush {
+			continue
+		}
+		select {
+		case <-time.After(time.Since(begun)):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 	return w.flush()
 }

@@ -33,7 +33,7 @@ func (s *Spool) wantRoll(full bool) {
 func (s *Spool) rollIfDue(ctx context.Context) {
 	s.mu.Lock()
 	h := s.segments.current()
-	due := s.in != nil && h.last != 0 && (s.rollDue || h.bytes >= segmentSize(s.cfg.MaxBytes)) && time.Now().After(s.rollNext)
+	due := s.in != nil && h.last != 0 && (s.rollDue || h.frames >= segmentFrames || h.bytes >= segmentSize(s.cfg.MaxBytes)) && time.Now().After(s.rollNext)
 	next := segment{begin: s.ledger.lastSeq + 1}
 	s.mu.Unlock()
 	if !due {
@@ -54,6 +54,7 @@ func (s *Spool) roll(ctx context.Context, next segment) error {
 		return err
 	}
 	s.rollDue = false
+	wake(s.closing)
 	s.segments = append(s.segments, &held{segment: next})
 	s.ledger.spans.cut()
 	return nil

@@ -16,8 +16,9 @@ import (
 // A segment is closed when it has this much, which bounds what packing one
 // costs. In a very large spool it has more, for the row to stay short.
 const (
-	segmentBytes = 32 << 20
-	maxBySize    = 256
+	segmentBytes  = 32 << 20
+	segmentFrames = 50_000
+	maxBySize     = 256
 )
 
 func segmentSize(maxBytes int64) int { return int(max(segmentBytes, maxBytes/maxBySize)) }

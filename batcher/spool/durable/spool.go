@@ -57,6 +57,7 @@ type Spool struct {
 	settledC chan struct{} // size 1: there is something to note soon
 	commitC  chan struct{} // size 1: there is something to note by and by
 	full     chan struct{} // size 1: trim now
+	closing  chan struct{} // size 1: a segment was closed
 	room     chan struct{} // size 1: there was a trim
 	notes    chan noteRequest
 }

@@ -20,6 +20,8 @@ func (s *Spool) tidyLoop(ctx context.Context) {
 			s.tidy(ctx, false)
 		case <-s.full:
 			s.tidy(ctx, true)
+		case <-s.closing:
+			s.packAll(ctx, time.Now().Add(-s.cfg.Keep))
 		case <-ctx.Done():
 			return
 		}
