@@ -1,0 +1,90 @@
+package dialect
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/tidwall/gjson"
+)
+
+// maxDepth is how deep a frame may nest. The parser recurses, so a megabyte of
+// "[" would cost hundreds of megabytes of stack.
+const maxDepth = 64
+
+// object checks that a frame is one JSON object, and returns it. The result
+// refers to a copy, so that events may keep parts of it.
+func object(frame []byte) (gjson.Result, error) {
+	frame = bytes.TrimSpace(frame)
+	switch {
+	case len(frame) == 0 || frame[0] != '{':
+		return gjson.Result{}, fmt.Errorf("%w: it must be a JSON object", ErrFrame)
+	case tooDeep(frame):
+		return gjson.Result{}, fmt.Errorf("%w: it nests deeper than %d", ErrFrame, maxDepth)
+	case !gjson.ValidBytes(frame):
+		return gjson.Result{}, fmt.Errorf("%w: it is not valid JSON", ErrFrame)
+	}
+	return gjson.ParseBytes(frame), nil
+}
+
+func tooDeep(frame []byte) bool {
+	if bytes.Count(frame, []byte("{"))+bytes.Count(frame, []byte("[")) <= maxDepth {
+		return false
+	}
+	depth, quoted := 0, false
+	for i := 0; i < len(frame); i++ {
+		switch c := frame[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
+}
+
+// in reads a number, or a string that holds one, as an offset in unit.
+// Negative offsets, which some engines use for "none", are unknown.
+func in(unit int, v gjson.Result) Instant {
+	if v.Type != gjson.Number && v.Type != gjson.String {
+		return Instant{}
+	}
+	number := v.Raw
+	if v.Type == gjson.String {
+		number = v.Str
+	}
+	ms, ok := decimal(number, unit)
+	if !ok || ms < 0 {
+		return Instant{}
+	}
+	return Offset(ms)
+}
+
+// speech is text as it is to be shown: without white space around it. Where
+// there is no letter, digit or symbol in it, nothing was said.
+func speech(s string) string {
+	s = strings.TrimSpace(s)
+	if strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPunct(r) && !unicode.IsSpace(r) }) < 0 {
+		return ""
+	}
+	return s
+}
+
+// label is a name that an engine gives as a string or as a number.
+func label(v gjson.Result) string {
+	switch v.Type {
+	case gjson.String:
+		return v.Str
+	case gjson.Number:
+		return v.Raw
+	}
+	return ""
+}
