@@ -107,6 +107,9 @@ func (b *Batcher) loop(ctx context.Context, g *errgroup.Group, records <-chan []
 	for {
 		now := time.Now()
 		b.send(ctx, g, now)
+		if err := b.settle(b.packer.takeOver(), nil); err != nil {
+			return err
+		}
 		if records == nil && b.packer.idle() {
 			return nil
 		}
@@ -160,6 +163,7 @@ func (b *Batcher) send(ctx context.Context, g *errgroup.Group, now time.Time) {
 	}
 	for r, ok := b.packer.next(now); ok; r, ok = b.packer.next(now) {
 		b.meter.messages.Update(float64(r.Messages()))
+		b.meter.late.Add(r.late)
 		g.Go(func() error {
 			b.results <- result{r, b.cfg.Sender.Send(ctx, r)}
 			return nil
@@ -177,7 +181,14 @@ func (b *Batcher) done(r result) error {
 	b.trouble.Store(int32(b.packer.gate.trouble))
 	b.logGate(before, r.outcome)
 	b.meter.outcome(r, settled)
+	return b.settle(settled, r.outcome.Err)
+}
 
+// settle books what is final, and tells.
+func (b *Batcher) settle(settled []Settled, cause error) error {
+	if len(settled) == 0 {
+		return nil
+	}
 	settlements := make([]spool.Settlement, len(settled))
 	for i, s := range settled {
 		settlements[i] = spool.Settlement{Position: s.Position, Rejected: s.Rejected}
@@ -185,8 +196,8 @@ func (b *Batcher) done(r result) error {
 	if err := b.cfg.Spool.Settle(settlements...); err != nil {
 		return fmt.Errorf("settle %d utterances: %w", len(settled), err)
 	}
-	b.logRejected(settled, r.outcome.Err)
-	if b.cfg.OnSettled != nil && len(settled) > 0 {
+	b.logRejected(settled, cause)
+	if b.cfg.OnSettled != nil {
 		b.cfg.OnSettled(settled)
 	}
 	return nil

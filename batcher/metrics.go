@@ -14,6 +14,7 @@ type meter struct {
 	speech    *metrics.PrometheusHistogram
 	repeated  *metrics.Counter
 	ambiguous *metrics.Counter
+	late      *metrics.Counter
 }
 
 // latencyBounds resolve what an agent can tell apart, in seconds.
@@ -27,6 +28,7 @@ func newMeter(set *metrics.Set) meter {
 		speech:    set.NewPrometheusHistogramExt("steno_speech_latency_seconds", latencyBounds),
 		repeated:  set.NewCounter("steno_utterances_repeated_total"),
 		ambiguous: set.NewCounter("steno_utterances_ambiguous_total"),
+		late:      set.NewCounter("steno_utterances_late_total"),
 	}
 }
 

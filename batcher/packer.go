@@ -7,7 +7,7 @@ import (
 	"example.com/steno/batcher/spool"
 )
 
-// Limits bound what the packer does. Every field must be set, but Grace.
+// Limits bound what the packer does. Every field must be set, but the graces.
 type Limits struct {
 	MaxEntries  int           // in a request. Salesforce: at most 5 voice calls a request
 	MaxMessages int           // in an entry. Salesforce: at most 5 messages a call
@@ -15,6 +15,7 @@ type Limits struct {
 	MaxWait     time.Duration // the longest an utterance waits for company while its call is free
 	MixSpeakers bool          // may an entry mix speakers? Salesforce advises one participant an entry
 	Grace       time.Duration // how long Salesforce may not know a call before its utterances are rejected
+	EndGrace    time.Duration // how long after a call's end what it said may still be sent; zero: for ever
 }
 
 // packer decides what is sent when. It is plain data: no goroutine, lock,
@@ -37,9 +38,15 @@ type Limits struct {
 //	    that is the call's own makes the call rest, trouble of the org shuts the
 //	    gate
 //	R8  a request that may hold poison is sent again one call at a time, then in
-//	    halves, until the poison is alone; it is rejected, the rest goes
+//	    halves, until the poison is alone; it is rejected, the rest goes. One
+//	    that only failed may hold poison if that stays while others fare well
 //	R9  memory is proportional to the utterances held: a call of which nothing
-//	    waits or is in flight is forgotten
+//	    waits or is in flight is forgotten, but for the ended ones of a day
+//	R10 what is said of a call that ended more than EndGrace ago is not sent but
+//	    rejected: Salesforce takes no more of a closed conversation. An utterance
+//	    of a stream begins the call anew, one that came over HTTP does not
+//	R11 no more requests are in flight than flight allows, and none leaves before
+//	    window opens
 type packer struct {
 	lim      Limits
 	calls    map[string]*buffer
@@ -52,6 +59,11 @@ type packer struct {
 	held     int   // utterances waiting or in flight
 	inFlight int   // requests
 	gate     gate
+	flight   flight
+	window   window
+	endings  endings
+	over     []Settled // rejected by R10, until the caller takes them
+	goodAt   time.Time // when the newest request left that the org has taken
 	draining bool
 	rng      *rand.Rand
 }
@@ -62,7 +74,7 @@ const staleAfter = 10 * time.Second
 // newPacker returns an empty packer. The rng makes waits differ from sender to
 // sender; it never decides about order.
 func newPacker(lim Limits, rng *rand.Rand) *packer {
-	p := &packer{lim: lim, calls: map[string]*buffer{}, rng: rng}
+	p := &packer{lim: lim, calls: map[string]*buffer{}, rng: rng, flight: newFlight(lim.MaxInFlight), endings: newEndings()}
 	p.ready.less, p.stale.less, p.apart.less = p.sooner, p.sooner, p.sooner
 	p.resting.less = func(a, b *buffer) bool { return a.restedAt.Before(b.restedAt) }
 	return p
@@ -91,11 +103,11 @@ func (p *packer) wait() time.Duration {
 func (p *packer) add(now time.Time, r spool.Record) {
 	b := p.calls[r.Call]
 	if r.Ended {
-		if b != nil {
-			p.unqueue(b)
-			b.ended = true
-			p.enqueue(now, b)
-		}
+		p.end(now, r, b)
+		return
+	}
+	if p.isOver(now, r) {
+		p.over = append(p.over, Settled{Utterance: Utterance{Record: r}, Rejected: ReasonCallEnded, Answered: now})
 		return
 	}
 	if b == nil {
@@ -107,6 +119,7 @@ func (p *packer) add(now time.Time, r spool.Record) {
 		since = now
 	}
 	p.unqueue(b)
+	_, b.ended = p.endings.at[r.Call]
 	b.add(Utterance{Record: r}, since, p.lim)
 	p.held++
 	p.enqueue(now, b)
@@ -160,7 +173,12 @@ func (p *packer) rouse(now time.Time) {
 // next returns a request that is due at now, if there is one and it may go.
 func (p *packer) next(now time.Time) (Request, bool) {
 	p.rouse(now)
-	if p.inFlight >= p.gate.admits(now, p.lim.MaxInFlight) {
+	p.expire(now)
+	if p.inFlight >= p.gate.admits(now, p.flight.bound) {
+		return Request{}, false
+	}
+	opens, proof := p.window.opens(now)
+	if opens.After(now) {
 		return Request{}, false
 	}
 	fresh, stale, suspect := p.ready.first(), p.stale.first(), p.apart.first()
@@ -182,22 +200,26 @@ func (p *packer) next(now time.Time) (Request, bool) {
 	if first == nil {
 		return Request{}, false
 	}
-	return p.take(now, pick), true
+	return p.take(now, pick, proof), true
 }
 
 // take fills a request and occupies the lanes of its calls.
-func (p *packer) take(now time.Time, pick func(*Request)) Request {
-	r := Request{sent: now}
+func (p *packer) take(now time.Time, pick func(*Request), proof bool) Request {
+	r := Request{sent: now, proof: proof}
 	pick(&r)
 	for i := range r.Entries {
 		b := p.calls[r.Entries[i].Call]
 		p.unqueue(b)
 		b.inFlight = true // R3
 		for j := range r.Entries[i].Utterances {
-			r.Entries[i].Utterances[j].Attempts++
+			u := &r.Entries[i].Utterances[j]
+			if u.Attempts++; u.Attempts == 1 && (b.ended || p.graceOver(now, u.Received)) {
+				r.late++
+			}
 		}
 	}
 	p.inFlight++
+	p.window.leave(now, proof)
 	return r
 }
 
@@ -257,13 +279,19 @@ func (p *packer) wake(now time.Time) time.Time {
 	if b := p.resting.first(); b != nil {
 		sooner(b.restedAt)
 	}
+	if end := p.endings.next(); p.lim.EndGrace > 0 && !end.IsZero() {
+		sooner(end.Add(p.lim.EndGrace))
+	}
 	b := p.ready.first()
+	opens, _ := p.window.opens(now)
 	switch {
 	case b == nil && p.stale.first() == nil && p.apart.first() == nil:
 	case now.Before(p.gate.until):
 		sooner(p.gate.until)
-	case p.inFlight >= p.gate.admits(now, p.lim.MaxInFlight):
+	case p.inFlight >= p.gate.admits(now, p.flight.bound):
 		// The next outcome wakes.
+	case opens.After(now):
+		sooner(opens)
 	case b != nil:
 		sooner(b.due(p.wait()))
 	}

@@ -41,7 +41,7 @@ func (b *bench) say(words ...string) {
 
 func (b *bench) end(call string) {
 	b.pos++
-	b.p.add(b.now, spool.Record{Position: b.pos, Call: call, Ended: true})
+	b.p.add(b.now, spool.Record{Position: b.pos, Call: call, Ended: true, Received: b.now})
 }
 
 // sent returns every request that goes now, each as "call[id id] call[id]".
@@ -372,4 +372,39 @@ func TestSuspicionEndsWithTheSuspects(t *testing.T) {
 	b.answer(ok, None)
 	b.answer(ok, None)
 	b.want("R8: trusted again, in company", "a[3] b[4] c[5] d[6] e[7]")
+}
+
+// R8: a failure that stays while others fare well is searched for poison, and
+// one that everybody has is not.
+func TestAFailureThatStays(t *testing.T) {
+	b := newBench(t, limits)
+	doubt := Result{Verdict: Doubt}
+	b.say("a:x", "a:x")
+	fail := func() (again int) { // until what is left of call a is settled, or for an hour
+		for end := b.now.Add(time.Hour); b.now.Before(end) && !b.p.idle(); b.pass(time.Second) {
+			b.sent()
+			for len(b.inAir) > 0 {
+				v := doubt
+				if r := b.inAir[0]; r.Entries[0].Call == "b" || len(r.Entries[0].Utterances) == 1 && r.Entries[0].Utterances[0].Position == 1 {
+					v = ok
+				}
+				for _, s := range b.answer(v, None) {
+					if s.Rejected != "" && (s.Position != 2 || s.Rejected != ReasonRefused) {
+						t.Errorf("R8: %d is rejected as %q", s.Position, s.Rejected)
+					}
+				}
+				again++
+			}
+		}
+		return again
+	}
+	fail()
+	if b.p.idle() || b.p.calls["a"].suspects > 0 {
+		t.Error("R8: an org that only fails has cost an utterance, or made a suspect")
+	}
+	b.say("b:x")
+	fail()
+	if !b.p.idle() {
+		t.Errorf("R8: %d utterances are held an hour after the org has taken another call's", b.p.held)
+	}
 }

@@ -33,6 +33,8 @@ type Request struct {
 
 	sent  time.Time
 	apart bool // sent without company because it may hold poison
+	late  int  // utterances that Salesforce may not take any more: their call has ended, or they are old
+	proof bool // sent above the known rate limit, to see whether it still holds
 }
 
 // Messages counts the utterances in the request.
@@ -79,6 +81,7 @@ const (
 	Reject                     // final: settle as rejected, for Reason
 	Retry                      // send again; the call rests before it
 	NotYet                     // Salesforce does not know the call yet: as Retry, until Limits.Grace is over
+	Doubt                      // it failed, perhaps by its own doing: as Retry; if that stays while the org takes others, as Suspect
 	Suspect                    // something among the entries is refused and nobody says what: send again in smaller parts
 )
 
@@ -89,11 +92,12 @@ type Trouble int
 const (
 	None      Trouble = iota // the org answers
 	Down                     // it does not answer, or not with sense: try again in seconds
+	Crowded                  // it has too much to do at once: go on with fewer requests in flight
 	Throttled                // it asks for less: its window is 30 s
 	Parked                   // the day's requests are spent: try again in minutes
 	Barred                   // it will not have us until somebody mends the configuration
 )
 
-var troubleWords = [...]string{None: "none", Down: "down", Throttled: "throttled", Parked: "parked", Barred: "barred"}
+var troubleWords = [...]string{None: "none", Down: "down", Crowded: "crowded", Throttled: "throttled", Parked: "parked", Barred: "barred"}
 
 func (t Trouble) String() string { return troubleWords[t] }

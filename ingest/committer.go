@@ -74,7 +74,7 @@ func (c *connection) markEnds(t *turn, owner *connection) {
 		call := st.stream.call
 		call.marked = true
 		t.marked = append(t.marked, call)
-		t.records = append(t.records, spool.Record{Org: call.key.org, Call: call.key.key, Ended: true})
+		t.records = append(t.records, spool.Record{Org: call.key.org, Call: call.key.key, Ended: true, Received: time.Now()})
 	}
 }
 

@@ -84,7 +84,7 @@ type Record struct {
 	Org  string // empty: the only or the default org
 	Call string // the vendorCallKey that the transcript goes out under: a transfer's parent, else the stream's own
 
-	Ended bool // the mark: no utterance follows in this call; the fields below are empty
+	Ended bool // the mark: no utterance follows in this call; of the fields below only Received is set: the end
 
 	Stream    StreamID // ID is empty for what came in over HTTP
 	Epoch     string   // the life of the stream that Seq counts in

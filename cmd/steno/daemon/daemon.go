@@ -62,7 +62,8 @@ func wire(s Settings, client *sfclient.Client, kept spool.Spool, set *metrics.Se
 	d.batcher = batcher.New(batcher.Config{
 		Limits: batcher.Limits{
 			MaxEntries: s.BatchMaxCalls, MaxMessages: s.BatchMaxMessages, MaxInFlight: s.SFMaxInFlight,
-			MaxWait: s.BatchMaxWait, MixSpeakers: s.BatchSpeakers == "mixed", Grace: s.BatchGrace,
+			MaxWait: s.BatchMaxWait, MixSpeakers: s.BatchSpeakers == "mixed",
+			Grace: s.BatchGrace, EndGrace: s.BatchEndGrace,
 		},
 		Spool: d.spool, Sender: newSender(client, d.set), OnSettled: d.settled, Metrics: d.set, Log: log,
 	})

@@ -40,6 +40,7 @@ func AllMetrics() []Metric {
 		{"steno_utterances_rejected_total{reason}", "counter", "utterances given up, by reason"},
 		{"steno_utterances_repeated_total", "counter", "utterances sent again"},
 		{"steno_utterances_ambiguous_total", "counter", "of these, those that may have been stored the first time"},
+		{"steno_utterances_late_total", "counter", "utterances sent after their call had ended, or when they were older than STENO_BATCH_END_GRACE: Salesforce may have dropped them"},
 		{"steno_api_requests_remaining", "gauge", "what is left of the org's daily API requests; NaN until Salesforce has told"},
 	}
 }

@@ -38,7 +38,7 @@ const (
 )
 
 // allReasons are every reason that there is, for the metrics.
-var allReasons = []string{batcher.ReasonRefused, batcher.ReasonUnknownCall, reasonInvalid, reasonPaused}
+var allReasons = []string{batcher.ReasonCallEnded, batcher.ReasonRefused, batcher.ReasonUnknownCall, reasonInvalid, reasonPaused}
 
 // sender lets the batcher speak to Salesforce: it turns requests into calls of
 // the client, and the client's verdicts into outcomes.
@@ -161,12 +161,16 @@ func judge(e *sfclient.Error) (batcher.Result, batcher.Trouble) {
 	switch e.Verdict() {
 	case sfclient.Throttle:
 		return retry, batcher.Throttled
+	case sfclient.Crowd:
+		return retry, batcher.Crowded
 	case sfclient.Park:
 		return retry, batcher.Parked
 	case sfclient.Hold:
 		return retry, batcher.Barred
 	case sfclient.Paused:
 		return batcher.Result{Verdict: batcher.Reject, Reason: reasonPaused}, batcher.None
+	case sfclient.Closed:
+		return batcher.Result{Verdict: batcher.Reject, Reason: batcher.ReasonCallEnded}, batcher.None
 	case sfclient.Missing:
 		return batcher.Result{Verdict: batcher.NotYet}, batcher.None
 	case sfclient.Split:
@@ -175,7 +179,7 @@ func judge(e *sfclient.Error) (batcher.Result, batcher.Trouble) {
 		return batcher.Result{Verdict: batcher.Reject, Reason: reasonInvalid}, batcher.None
 	default:
 		if e.Status == http.StatusInternalServerError { // an exception in Salesforce may be this request's own doing
-			return retry, batcher.None
+			return batcher.Result{Verdict: batcher.Doubt, Ambiguous: e.Ambiguous}, batcher.None
 		}
 		return retry, batcher.Down
 	}

@@ -76,10 +76,12 @@ func TestOutcomes(t *testing.T) {
 	f("a[m1 m2] b[m3]", 200, `{"data":null,"errors":["something"],"success":false}`, "suspect suspect none")
 	f("a[m1] b[m3]", 429, ``, "retry retry throttled")
 	f("a[m1]", 403, `[{"errorCode":"REQUEST_LIMIT_EXCEEDED","message":"TotalRequests Limit exceeded."}]`, "retry parked")
+	f("a[m1]", 403, `[{"errorCode":"REQUEST_LIMIT_EXCEEDED","message":"ConcurrentPerOrgLongTxn Limit exceeded."}]`, "retry crowded")
+	f("a[m1]", 200, `{"data":null,"errors":["the conversation is closed"],"success":false}`, "reject:call_ended none")
 	f("a[m1]", 403, `[{"errorCode":"INSUFFICIENT_ACCESS","message":"no"}]`, "retry barred")
 	f("a[m1]", 503, ``, "retry down")
 	f("a[m1]", 502, ``, "retry? down")
-	f("a[m1]", 500, `[{"errorCode":"APEX_ERROR","message":"x"}]`, "retry none") // perhaps this request's own doing
+	f("a[m1]", 500, `[{"errorCode":"APEX_ERROR","message":"x"}]`, "doubt none") // perhaps this request's own doing
 	f("a[m1]", 200, `<html>`, "retry? down")
 
 	var out strings.Builder
@@ -98,7 +100,7 @@ func TestOutcomes(t *testing.T) {
 // tell is an outcome in short: a word for each entry, "?" where it may have
 // been stored all the same, and one for the org.
 func tell(o batcher.Outcome) string {
-	verdicts := map[batcher.Verdict]string{batcher.Deliver: "deliver", batcher.Reject: "reject", batcher.Retry: "retry", batcher.NotYet: "notyet", batcher.Suspect: "suspect"}
+	verdicts := map[batcher.Verdict]string{batcher.Deliver: "deliver", batcher.Reject: "reject", batcher.Retry: "retry", batcher.NotYet: "notyet", batcher.Doubt: "doubt", batcher.Suspect: "suspect"}
 	var words []string
 	for _, r := range o.Results {
 		word := verdicts[r.Verdict]

@@ -49,6 +49,7 @@ type Settings struct {
 	BatchMaxMessages int           `env:"BATCH_MAX_MESSAGES" envDefault:"5" doc:"messages in an entry, at most 5"`
 	BatchSpeakers    string        `env:"BATCH_SPEAKERS" envDefault:"one" doc:"one or mixed: may an entry mix speakers"`
 	BatchGrace       time.Duration `env:"BATCH_GRACE" envDefault:"30s" doc:"how long Salesforce may not know a call before what it said is rejected"`
+	BatchEndGrace    time.Duration `env:"BATCH_END_GRACE" envDefault:"5m" doc:"how long after a call's end what it said may still be sent; later it is rejected, since Salesforce takes no more of a closed conversation"`
 
 	SpoolDir      string        `env:"SPOOL_DIR" envDefault:"./steno-data" doc:"where acknowledged utterances are kept until Salesforce has them; memory: nowhere, they die with the process"`
 	SpoolURL      string        `env:"SPOOL_URL" doc:"nats://…: an external JetStream in place of the embedded one"`
@@ -110,6 +111,7 @@ func (s *Settings) check() (faults []error) {
 	positive("SF_TIMEOUT", s.SFTimeout)
 	positive("INGEST_RESUME", s.IngestResume)
 	positive("DRAIN_TIMEOUT", s.DrainTimeout)
+	positive("BATCH_END_GRACE", s.BatchEndGrace)
 	fault(s.BatchMaxWait < 0, "BATCH_MAX_WAIT", "is %v: must not be below 0", s.BatchMaxWait)
 	fault(s.BatchGrace < 0, "BATCH_GRACE", "is %v: must not be below 0", s.BatchGrace)
 	fault(s.BatchSpeakers != "one" && s.BatchSpeakers != "mixed", "BATCH_SPEAKERS", "is %q: must be one or mixed", s.BatchSpeakers)
