@@ -20,6 +20,7 @@ type Config struct {
 	Limits    Limits
 	Spool     spool.Spool
 	Sender    Sender
+	History   []Slot          // what an earlier Batcher's History returned, or nil: the forecast goes by it
 	OnSettled func([]Settled) // told after the spool has been; must not wait. nil: nobody is told
 	Metrics   *metrics.Set
 	Log       *slog.Logger
@@ -31,7 +32,13 @@ type Batcher struct {
 	packer  *packer
 	meter   meter
 	results chan result // from the requests in flight to the loop; has room for all of them
+	usage   chan Usage  // size 1: the newest that Learn was told
 	trouble atomic.Int32
+	pace    atomic.Pointer[Pace]
+	history atomic.Pointer[[]Slot]
+
+	paceShown  time.Time // the pace's next tick when it was last shown; the loop's own
+	remembered time.Time // when history was last stored; the loop's own
 }
 
 // result is a request and what became of it.
@@ -46,13 +53,40 @@ const maxHeld = 20_000
 
 // New returns a Batcher that waits for Run.
 func New(cfg Config) *Batcher {
-	return &Batcher{
+	b := &Batcher{
 		cfg:     cfg,
 		packer:  newPacker(cfg.Limits, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))),
-		meter:   newMeter(cfg.Metrics),
 		results: make(chan result, cfg.Limits.MaxInFlight),
+		usage:   make(chan Usage, 1),
+	}
+	b.packer.pace.budget.recall(cfg.History)
+	b.showPace(time.Now())
+	b.meter = newMeter(cfg.Metrics, b.Pace)
+	return b
+}
+
+// Learn tells what is known of the org's daily requests from elsewhere than
+// the answers to our own. It never waits.
+func (b *Batcher) Learn(u Usage) {
+	for {
+		select {
+		case b.usage <- u:
+			return
+		default:
+		}
+		select {
+		case <-b.usage: // an older one
+		default:
+		}
 	}
 }
+
+// Pace is how the budget is doing, at most some seconds ago.
+func (b *Batcher) Pace() Pace { return *b.pace.Load() }
+
+// History is what the next Batcher's forecast should go by, at most a minute
+// old.
+func (b *Batcher) History() []Slot { return *b.history.Load() }
 
 // Trouble is what holds the whole org's requests back at the moment.
 func (b *Batcher) Trouble() Trouble { return Trouble(b.trouble.Load()) }
@@ -113,6 +147,7 @@ func (b *Batcher) loop(ctx context.Context, g *errgroup.Group, records <-chan []
 		if records == nil && b.packer.idle() {
 			return nil
 		}
+		b.watchPace(now)
 		if at := b.packer.wake(now); !at.IsZero() {
 			timer.Reset(at.Sub(now))
 		}
@@ -133,6 +168,8 @@ func (b *Batcher) loop(ctx context.Context, g *errgroup.Group, records <-chan []
 			if err := b.done(r); err != nil {
 				return err
 			}
+		case u := <-b.usage:
+			b.packer.pace.budget.learn(u)
 		case <-timer.C:
 		case <-ctx.Done():
 			return b.abandon(ctx)
@@ -212,6 +249,38 @@ func (b *Batcher) abandon(ctx context.Context) error {
 		}
 	}
 	return context.Cause(ctx)
+}
+
+// watchPace shows the pace where it was looked at again, and logs when it
+// begins to hold utterances back and when it ends.
+func (b *Batcher) watchPace(now time.Time) {
+	before := b.Pace()
+	if b.packer.pace.next.Equal(b.paceShown) && b.packer.pace.budget.opens(now).After(now) == before.Spent {
+		return
+	}
+	b.showPace(now)
+	after := b.Pace()
+	switch {
+	case after.Spent && !before.Spent:
+		b.cfg.Log.Error("our share of the org's daily API requests is used up: nothing is sent until a part of it comes back")
+	case !after.Spent && before.Spent:
+		b.cfg.Log.Info("requests go out again")
+	case after.On && !before.On:
+		b.cfg.Log.Warn("the org's daily API requests are short: utterances wait for more company", "left", int64(after.Left), "runs_out_in", after.RunsOut.Round(time.Minute).String())
+	case !after.On && before.On:
+		b.cfg.Log.Info("the org's daily API requests last again", "left", int64(after.Left))
+	}
+}
+
+func (b *Batcher) showPace(now time.Time) {
+	pace := b.packer.pace.show(now)
+	b.pace.Store(&pace)
+	b.paceShown = b.packer.pace.next
+	if slots := b.history.Load(); slots == nil || now.Sub(b.remembered) >= time.Minute {
+		recent := b.packer.pace.budget.recent(now)
+		b.history.Store(&recent)
+		b.remembered = now
+	}
 }
 
 // logGate writes one line for each change of the gate.

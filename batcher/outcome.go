@@ -43,6 +43,7 @@ func (p *packer) done(now time.Time, r Request, o Outcome) []Settled {
 
 // learn takes in what an outcome says of the org.
 func (p *packer) learn(now time.Time, r Request, o Outcome) {
+	p.pace.budget.learn(o.Usage)
 	if o.Trouble == None {
 		p.gate.succeed(r.sent)
 		p.flight.succeed()

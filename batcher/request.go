@@ -60,6 +60,7 @@ type Outcome struct {
 	Wait     time.Duration
 	Written  time.Time // when the request had left; zero: it did not
 	Answered time.Time // when the answer was there; zero: there was none
+	Usage    Usage     // of the org's daily requests, where the answer tells; else zero
 	Err      error     // for the log: what Salesforce said; never text of an utterance
 }
 

@@ -62,10 +62,11 @@ func wire(s Settings, client *sfclient.Client, kept spool.Spool, set *metrics.Se
 	d.batcher = batcher.New(batcher.Config{
 		Limits: batcher.Limits{
 			MaxEntries: s.BatchMaxCalls, MaxMessages: s.BatchMaxMessages, MaxInFlight: s.SFMaxInFlight,
-			MaxWait: s.BatchMaxWait, MixSpeakers: s.BatchSpeakers == "mixed",
+			MaxWait: s.BatchMaxWait, StretchWait: s.BatchStretchWait, Reserve: s.APIReserve, MixSpeakers: s.BatchSpeakers == "mixed",
 			Grace: s.BatchGrace, EndGrace: s.BatchEndGrace,
 		},
 		Spool: d.spool, Sender: newSender(client, d.set), OnSettled: d.settled, Metrics: d.set, Log: log,
+		History: s.readHistory(log),
 	})
 	d.ingest = ingest.New(ingest.Config{
 		Tokens: s.IngestTokens, QueryToken: s.IngestQueryToken, Org: s.SFOrg, Window: s.IngestWindow, Resume: s.IngestResume,
@@ -141,6 +142,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g.Go(func() error { return serve(doors, d.doors) })
 	g.Go(func() error { return serve(admin, d.admin) })
 	g.Go(func() error { return d.ingest.Run(hard) })
+	g.Go(func() error { return d.watchUsage(gctx) })
+	g.Go(func() error { return d.keepHistory(hard) })
 	g.Go(func() error {
 		defer close(flushed)
 		return d.batcher.Run(input, hard)

@@ -42,5 +42,8 @@ func AllMetrics() []Metric {
 		{"steno_utterances_ambiguous_total", "counter", "of these, those that may have been stored the first time"},
 		{"steno_utterances_late_total", "counter", "utterances sent after their call had ended, or when they were older than STENO_BATCH_END_GRACE: Salesforce may have dropped them"},
 		{"steno_api_requests_remaining", "gauge", "what is left of the org's daily API requests; NaN until Salesforce has told"},
+		{"steno_api_share_remaining", "gauge", "what is left of our share of them, STENO_API_RESERVE and the use of others taken off; NaN until something is known"},
+		{"steno_api_runs_out_seconds", "gauge", "when our share is used up at the pace of the last minutes; +Inf: not within a day"},
+		{"steno_batch_wait_seconds", "gauge", "how long an utterance may wait for company: above STENO_BATCH_MAX_WAIT while the day's requests are short"},
 	}
 }

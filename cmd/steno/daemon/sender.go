@@ -64,6 +64,9 @@ func (s *sender) Send(ctx context.Context, r batcher.Request) batcher.Outcome {
 	} else {
 		o = answered(r, answer)
 	}
+	if limit, known := s.client.Limit(); known {
+		o.Usage = batcher.Usage(limit)
+	}
 	s.count(r, o, err)
 	return o
 }
