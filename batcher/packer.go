@@ -263,7 +263,9 @@ func (p *packer) take(now time.Time, pick func(*Request), proof bool) Request {
 		b.inFlight = true // R3
 		for j := range r.Entries[i].Utterances {
 			u := &r.Entries[i].Utterances[j]
-			if u.Attempts++; u.Attempts == 1 && (b.ended || p.graceOver(now, u.Received)) {
+			u.Attempts++
+			if !u.Late && (b.ended || p.graceOver(now, u.Received)) {
+				u.Late = true
 				r.late++
 			}
 		}

@@ -12,6 +12,7 @@ type Utterance struct {
 	spool.Record
 	Attempts  int  // requests that it has been in
 	Ambiguous bool // one of them may have been stored though no answer said so
+	Late      bool // one of them went when Salesforce may not take it any more: the call had ended, or Limits.EndGrace had passed since its receipt
 }
 
 // Entry is what one request carries of one call: at most Limits.MaxMessages
@@ -33,7 +34,7 @@ type Request struct {
 
 	sent  time.Time
 	apart bool // sent without company because it may hold poison
-	late  int  // utterances that Salesforce may not take any more: their call has ended, or they are old
+	late  int  // utterances that are Late for the first time
 	proof bool // sent above the known rate limit, to see whether it still holds
 }
 

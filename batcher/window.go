@@ -16,6 +16,9 @@ const (
 	// limit may be far too low, and rarely after one that was refused.
 	proofEvery, proofSoon = span, 2 * time.Second
 
+	// leastLimit is the least that two refusals can teach.
+	leastLimit = 10
+
 	// forgetAfter is how long a limit is believed without a refusal.
 	forgetAfter = 5 * time.Minute
 )
@@ -26,7 +29,8 @@ const (
 //
 //	W1  the limit is unknown, and nothing is held back, until the org has
 //	    refused twice within span; then it is the most that went well within
-//	    the span before either refusal
+//	    the span before either refusal, but not below leastLimit: few went well
+//	    perhaps because few were needed
 //	W2  while it is known, requests leave one by one, a limit's part of span
 //	    apart, and no more than limit within span
 //	W3  now and then one request leaves above the limit: the proof. When it goes
@@ -122,7 +126,7 @@ func (w *window) refuse(now time.Time, r Request) {
 	case w.limit > 0: // W4
 		w.limit = max(1, w.within(now))
 	case !before.IsZero() && now.Sub(before) < span: // W1
-		w.limit = max(1, w.within(now), w.within(before))
-		w.proofAt = now.Add(proofEvery)
+		w.limit = max(leastLimit, w.within(now), w.within(before))
+		w.proofAt = now
 	}
 }
