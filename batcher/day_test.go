@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -33,7 +32,7 @@ type day struct {
 	max     int64         // the org's requests a day
 	wait    time.Duration // fixed; zero: paced
 	paced   bool
-	days    int // the last one is measured; those before it teach
+	before  time.Duration // there was a day before, on which all waited so long; zero: there was none
 	mixed   bool
 	blind   bool // nothing limits: for the planner
 	reserve float64
@@ -88,17 +87,27 @@ func (d day) run(calls []workload.Call) dayResult {
 	r := &dayRun{day: d, p: newPacker(lim, rand.New(rand.NewPCG(1, 2))), freed: map[string]time.Time{}}
 	first := time.Unix(1_700_006_400, 0).UTC() // a midnight
 	r.p.pace.tick(first)
-	if d.wait > lim.MaxWait { // as the pace would, all day long
-		r.p.pace.on, r.p.pace.wait, r.p.pace.next = true, d.wait, first.Add(1000*time.Hour)
-	}
-	for i := range d.days {
-		r.begin, r.result = first.Add(time.Duration(i)*24*time.Hour), dayResult{}
+	r.begin = first
+	r.fix(d.wait)
+	if d.before > 0 {
+		r.fix(d.before)
+		d.arrivals(calls, 2, func(a workload.Arrival) { r.say(first.Add(a.At), a) })
+		r.until(first.Add(24 * time.Hour))
+		r.begin, r.result = first.Add(24*time.Hour), dayResult{}
+		r.p.pace.on, r.p.pace.next = false, r.begin
 		clear(r.freed)
-		d.arrivals(calls, uint64(i+1), func(a workload.Arrival) { r.say(r.begin.Add(a.At), a) })
 	}
+	d.arrivals(calls, 1, func(a workload.Arrival) { r.say(r.begin.Add(a.At), a) })
 	r.until(r.begin.Add(24 * time.Hour))
 	slices.Sort(r.result.waits)
 	return r.result
+}
+
+// fix holds the wait as if the pace had stretched it, until somebody else does.
+func (r *dayRun) fix(wait time.Duration) {
+	if wait > r.p.lim.MaxWait {
+		r.p.pace.on, r.p.pace.wait, r.p.pace.next = true, wait, r.begin.Add(1000*time.Hour)
+	}
 }
 
 // say lets time pass until an utterance comes, and adds it.
@@ -179,29 +188,33 @@ func (r *dayRun) answer(now time.Time, q Request) {
 //
 //	go test ./batcher -run Day -day -v -timeout 1h
 //
-// "knows yesterday" is the second day of a daemon. The planner knows the whole
-// day, and chooses the one wait with which the allowance just lasts.
+// The planner knows the whole day, and chooses the one wait with which our
+// share just lasts. "knows yesterday" had a day like it before, which went by
+// the planner's wait; "first day" knows nothing, and expects as much speech as
+// there is now.
 func TestDay(t *testing.T) {
 	calls, from, err := workload.Default(workload.Find())
 	if err != nil {
 		t.Fatal(err)
 	}
-	sizes, allowances := []int{10}, []int64{40_000}
+	sizes, allowances, speakers := []int{10}, []int64{40_000}, []bool{false}
 	if *wholeDay {
-		sizes, allowances = []int{50, 200, 1000}, []int64{100_000, 200_000, 1_000_000}
+		sizes, allowances, speakers = []int{50, 200, 1000}, []int64{100_000, 200_000, 1_000_000}, []bool{false, true}
 	}
-	var table strings.Builder
-	fmt.Fprintf(&table, "calls from %s\n%6s %9s %-16s %10s %9s %8s %9s %9s %9s\n", from, "calls", "allowed", "", "utterances", "requests", "dry at", "wait p50", "p99", "mean")
+	t.Logf("calls from %s", from)
+	t.Logf("%5s %9s %-5s %-16s %10s %9s %7s %8s %8s %8s", "calls", "allowed", "", "", "utterances", "requests", "dry at", "p50", "p99", "mean")
 	for _, n := range sizes {
 		for _, most := range allowances {
-			dayTable(t, &table, calls, day{calls: n, max: most, days: 1, reserve: .2})
+			for _, mixed := range speakers {
+				dayTable(t, calls, day{calls: n, max: most, mixed: mixed, reserve: .2})
+			}
 		}
 	}
-	t.Log("\n" + table.String())
 }
 
-// dayTable writes an org's rows, and holds the paced ones to their promise.
-func dayTable(t *testing.T, w *strings.Builder, calls []workload.Call, d day) {
+// dayTable prints an org's rows, and holds the pace to its promise.
+func dayTable(t *testing.T, calls []workload.Call, d day) {
+	head := fmt.Sprintf("%5d %9d %-5s", d.calls, d.max, map[bool]string{false: "one", true: "mixed"}[d.mixed])
 	row := func(name string, d day) dayResult {
 		r := d.run(calls)
 		dry, sum := "never", time.Duration(0)
@@ -212,48 +225,51 @@ func dayTable(t *testing.T, w *strings.Builder, calls []workload.Call, d day) {
 			sum += wait
 		}
 		short := func(d time.Duration) string { return d.Round(10 * time.Millisecond).String() }
-		fmt.Fprintf(w, "%6d %9d %-16s %10d %9d %8s %9s %9s %9s\n", d.calls, d.max, name, r.utterances, r.requests, dry,
+		t.Logf("%s %-16s %10d %9d %7s %8s %8s %8s", head, name, r.utterances, r.requests, dry,
 			short(r.quantile(.5)), short(r.quantile(.99)), short(sum/time.Duration(len(r.waits))))
 		return r
 	}
 	row("not paced", d)
-	paced, taught := d, d
-	paced.paced, taught.paced, taught.days = true, true, 2
-	first, second := row("paced", paced), row("knows yesterday", taught)
-	wait, best, possible := plan(calls, d)
+	first, taught := d, d
+	first.paced, taught.paced = true, true
+	row("first day", first)
+	wait, requests, possible := plan(calls, d)
 	if !possible {
-		fmt.Fprintf(w, "%6d %9d %-16s %10s %9d: more than our share, however long all wait\n", d.calls, d.max, "planner", "", best.requests)
+		t.Logf("%s %-16s %10s %9d: more than our share, however long all wait", head, "planner", "", requests)
 		return
 	}
-	row("planner, "+wait.Round(10*time.Millisecond).String(), day{calls: d.calls, days: 1, blind: true, wait: wait, max: d.max, reserve: d.reserve})
-	if first.dry > 0 || second.dry > 0 {
-		t.Errorf("%d calls, %d requests: the day can be carried, and the org ran dry at %v (and on the second day at %v)", d.calls, d.max, first.dry, second.dry)
+	taught.before = wait
+	if r := row("knows yesterday", taught); r.dry > 0 {
+		t.Errorf("%s: the day can be carried, and our share ran dry at %v", head, r.dry)
 	}
+	planner := d
+	planner.blind, planner.wait = true, wait
+	row("planner, "+wait.Round(10*time.Millisecond).String(), planner)
 }
 
-// plan finds the one wait with which the day's requests just last, to a
-// sixteenth of the range.
-func plan(calls []workload.Call, d day) (wait time.Duration, best dayResult, possible bool) {
+// plan finds the one wait with which our share just lasts, to a thirtieth of
+// the range.
+func plan(calls []workload.Call, d day) (wait time.Duration, requests int, possible bool) {
 	d.blind = true
-	ours := int(float64(d.max) * (1 - d.reserve))
+	ours := int(float64(d.max) * (1 - d.reserve) * .99) // this day is not quite like the one before
 	try := func(wait time.Duration) bool {
 		d.wait = wait
-		best = d.run(calls)
-		return best.requests < ours
+		requests = d.run(calls).requests
+		return requests < ours
 	}
 	low, high := 200*time.Millisecond, 5*time.Second
 	if try(low) {
-		return low, best, true
+		return low, requests, true
 	}
 	if !try(high) {
-		return high, best, false
+		return high, requests, false
 	}
-	for range 4 {
+	for range 5 {
 		if middle := (low + high) / 2; try(middle) {
 			high = middle
 		} else {
 			low = middle
 		}
 	}
-	return high, best, true
+	return high, requests, true
 }
