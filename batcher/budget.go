@@ -33,12 +33,14 @@ type Slot struct {
 //	D2  a request counts for 24 hours
 //	D3  at no time within the next 24 hours may more be used than our share, if
 //	    every utterance costs the same: what is asked for is the most that an
-//	    utterance may cost
+//	    utterance may cost. There is no bound where our share lasts though
+//	    nothing is stretched
 //	D4  as much speech is expected in a slot as there was 24 hours ago, more or
 //	    less as the last hours have been; where that is not known, as much as now
 //	D5  when our share is used up nothing may leave until a part of it comes back
 type budget struct {
 	reserve float64 // of Max, 0…1
+	usual   Limits  // what natural goes by
 	usage   Usage
 	ours    float64 // our requests of the 24 hours before usage.At
 
@@ -138,20 +140,34 @@ func (b *budget) cost(now time.Time) float64 {
 	}
 	n := now.Unix() / int64(slotTime/time.Second)
 	scale := b.scale(n)
-	left, speech, most := b.left(now), 0.0, math.Inf(1)
+	left, speech, natural, most, lasts := b.left(now), 0.0, 0.0, math.Inf(1), true
+	part := slotBegin(n+1).Sub(now).Seconds() / slotTime.Seconds() // what is over of the running slot is over
 	for i := range int64(daySlots) {
-		speech += b.expected(n+i, scale)
-		if i == 0 { // what is over of the running slot is over
-			speech *= slotBegin(n+1).Sub(now).Seconds() / slotTime.Seconds()
-		}
+		expected := b.expected(n+i, scale)
+		speech, natural, part = speech+expected*part, natural+b.natural(expected)*part, 1
 		if speech > 0 {
 			most = min(most, max(0, left)/speech)
 		}
+		lasts = lasts && natural*margin <= left
 		if s, ok := b.seen(n + i - int64(daySlots)); ok { // D2: it comes back when the slot after it begins
 			left += s.Requests
 		}
 	}
+	if lasts {
+		return math.Inf(1)
+	}
 	return most
+}
+
+// margin is how much more than expected our share must last for.
+const margin = 1.02
+
+// natural is how many requests the speech of a slot takes when nothing is
+// stretched: within MaxWait of an utterance as many more come as usual, and
+// five entries go at once.
+func (b *budget) natural(utterances float64) float64 {
+	company := utterances / slotTime.Seconds() * b.usual.MaxWait.Seconds()
+	return utterances / min(float64(max(1, b.usual.MaxEntries)), 1+company)
 }
 
 // expected is how much speech will come in a slot (D4).

@@ -56,10 +56,12 @@ func jittered(d time.Duration, rng *rand.Rand) time.Duration {
 	return d + time.Duration(rng.Int64N(int64(d)/4+1))
 }
 
-// shut notes trouble told by a request that left at sent. It reports whether
-// that is news (G4).
+// isNews is G4.
+func (g *gate) isNews(sent time.Time) bool { return g.trouble == None || sent.After(g.shutAt) }
+
+// shut notes trouble told by a request that left at sent, where that is news.
 func (g *gate) shut(now, sent time.Time, o Outcome, rng *rand.Rand) (news bool) {
-	if g.trouble != None && !sent.After(g.shutAt) {
+	if !g.isNews(sent) {
 		return false
 	}
 	wait := jittered(waits[o.Trouble].after(g.inARow), rng)

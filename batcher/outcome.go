@@ -54,18 +54,12 @@ func (p *packer) learn(now time.Time, r Request, o Outcome) {
 		return
 	}
 	p.window.strike(r)
-	if o.Trouble == Throttled && r.proof { // W3
-		p.window.refuse(now, r)
-		return
+	if o.Trouble == Throttled && p.gate.isNews(r.sent) {
+		if explained := p.window.refuse(now, r); explained && p.gate.trouble == None { // W3, W4
+			return
+		}
 	}
-	if !p.gate.shut(now, r.sent, o, p.rng) {
-		return
-	}
-	switch o.Trouble {
-	case Throttled:
-		p.flight.cut(p.inFlight)
-		p.window.refuse(now, r)
-	case Crowded:
+	if p.gate.shut(now, r.sent, o, p.rng) && (o.Trouble == Throttled || o.Trouble == Crowded) {
 		p.flight.cut(p.inFlight)
 	}
 }

@@ -43,7 +43,7 @@ type pace struct {
 }
 
 func newPace(lim Limits) pace {
-	return pace{lim: lim, wait: lim.MaxWait, budget: budget{reserve: lim.Reserve}}
+	return pace{lim: lim, wait: lim.MaxWait, budget: budget{reserve: lim.Reserve, usual: lim}}
 }
 
 // heard books an utterance that has come.

@@ -250,7 +250,7 @@ func (p *packer) opens(now time.Time) (at time.Time, proof bool) {
 	if at := p.pace.budget.opens(now); at.After(now) {
 		return at, false
 	}
-	return p.window.opens(now)
+	return p.window.opens(now, p.gate.trouble == None)
 }
 
 // take fills a request and occupies the lanes of its calls.

@@ -265,7 +265,7 @@ func (w *world) checkOrder() {
 // due is still there.
 func (w *world) checkWait() {
 	p := w.b.p
-	if opens, _ := p.window.opens(w.b.now); opens.After(w.b.now) || p.inFlight >= p.gate.admits(w.b.now, p.flight.bound) {
+	if opens, _ := p.opens(w.b.now); opens.After(w.b.now) || p.inFlight >= p.gate.admits(w.b.now, p.flight.bound) {
 		return
 	}
 	ready := 0

@@ -7,14 +7,18 @@ import (
 )
 
 const (
-	// span is the window in which Salesforce counts requests. It does not say
-	// how many it allows; its own sender waits for the next window.
-	span = 30 * time.Second
+	// span is the window in which Salesforce counts requests, and a little more
+	// for the way to it, which takes now this long and now that. Salesforce does
+	// not say how many it allows; its own sender waits for the next window.
+	span = 30*time.Second + 300*time.Millisecond
 
 	// proofEvery is how often a known limit is put to the proof while more
 	// would go than it allows: soon after a proof that went well, since the
 	// limit may be far too low, and rarely after one that was refused.
 	proofEvery, proofSoon = span, 2 * time.Second
+
+	// maxRefused is how many refusals in a row a known limit explains.
+	maxRefused = 3
 
 	// leastLimit is the least that two refusals can teach.
 	leastLimit = 10
@@ -36,7 +40,9 @@ const (
 //	W3  now and then one request leaves above the limit: the proof. When it goes
 //	    well, the limit grows by one, and by twice as much each time in a row;
 //	    when it is refused, the limit was right, and nobody else is held back
-//	W4  when another request is refused, the limit is what went well before it
+//	W4  when another request is refused, the limit was too high, and becomes what
+//	    went well before it. Nobody is held back for that either, until it has
+//	    happened maxRefused times without a request that went well
 //	W5  a limit that no refusal has confirmed for forgetAfter is unknown again
 type window struct {
 	left    []time.Time // of the requests that went well or are in flight, those of the last two spans, in order
@@ -44,10 +50,12 @@ type window struct {
 	refused time.Time   // the last refusal; zero: none that counts
 	proofAt time.Time   // not before then is the limit put to the proof
 	step    int         // by how much the limit has last grown; zero: the last proof was refused
+	inARow  int         // refusals of others since a request last went well
 }
 
-// opens returns when the next request may leave, and whether it is a proof.
-func (w *window) opens(now time.Time) (at time.Time, proof bool) {
+// opens returns when the next request may leave, and whether it is a proof,
+// where there may be one.
+func (w *window) opens(now time.Time, mayProve bool) (at time.Time, proof bool) {
 	w.forget(now)
 	if w.limit == 0 {
 		return now, false
@@ -59,7 +67,7 @@ func (w *window) opens(now time.Time) (at time.Time, proof bool) {
 		return at, false
 	}
 	at = later(at, w.left[len(w.left)-w.limit].Add(span))
-	if w.proofAt.Before(at) {
+	if mayProve && w.proofAt.Before(at) {
 		return later(now, w.proofAt), true
 	}
 	return at, false
@@ -102,6 +110,7 @@ func (w *window) forget(now time.Time) {
 
 // succeed notes that a request was answered as it should be.
 func (w *window) succeed(now time.Time, r Request) {
+	w.inARow = 0
 	if r.proof && w.limit > 0 { // W3
 		w.step = max(1, 2*w.step)
 		w.limit += w.step
@@ -117,16 +126,24 @@ func (w *window) strike(r Request) {
 }
 
 // refuse notes that the org has refused a request because there were too many.
-// The request has been struck.
-func (w *window) refuse(now time.Time, r Request) {
+// The request has been struck. It reports whether that is all that needs to be
+// done: else the gate must be shut.
+func (w *window) refuse(now time.Time, r Request) (explained bool) {
 	before := w.refused
+	if w.limit > 0 && !r.sent.After(before) { // as refused as the one before, by the same limit
+		return w.inARow < maxRefused
+	}
 	w.refused, w.step = now, 0
 	switch {
 	case r.proof: // W3
+		return true
 	case w.limit > 0: // W4
-		w.limit = max(1, w.within(now))
+		w.limit = max(1, min(w.limit-1, w.within(now)))
+		w.inARow++
+		return w.inARow < maxRefused
 	case !before.IsZero() && now.Sub(before) < span: // W1
 		w.limit = max(leastLimit, w.within(now), w.within(before))
-		w.proofAt = now
+		w.proofAt, w.inARow = now, 0
 	}
+	return false
 }
