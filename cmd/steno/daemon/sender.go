@@ -124,19 +124,19 @@ func failed(r batcher.Request, err error) batcher.Outcome {
 }
 
 // rejectNamed lets a rejection cost only the messages that it names. The rest
-// of the request was not stored with them, so it goes again. Where it names
-// nothing of the request, nobody knows what it means.
+// of the request goes again: nobody documents whether it was stored. Where the
+// rejection names nothing of the request, nobody knows what it means.
 func rejectNamed(r batcher.Request, results []batcher.Result, ids []string) {
 	found := false
 	for i, e := range r.Entries {
 		if only := named(e, ids); len(only) > 0 {
-			results[i].Only, results[i].Others, found = only, batcher.Retry, true
+			results[i].Only, results[i].Others, results[i].Ambiguous, found = only, batcher.Retry, true, true
 		} else {
-			results[i] = batcher.Result{Verdict: batcher.Retry}
+			results[i] = batcher.Result{Verdict: batcher.Retry, Ambiguous: true}
 		}
 	}
 	if !found {
-		fill(results, batcher.Result{Verdict: batcher.Suspect})
+		fill(results, batcher.Result{Verdict: batcher.Suspect, Ambiguous: true})
 	}
 }
 
@@ -176,8 +176,8 @@ func judge(e *sfclient.Error) (batcher.Result, batcher.Trouble) {
 		return batcher.Result{Verdict: batcher.Reject, Reason: batcher.ReasonCallEnded}, batcher.None
 	case sfclient.Missing:
 		return batcher.Result{Verdict: batcher.NotYet}, batcher.None
-	case sfclient.Split:
-		return batcher.Result{Verdict: batcher.Suspect}, batcher.None
+	case sfclient.Split: // the wrapper does not document whether it stores the rest
+		return batcher.Result{Verdict: batcher.Suspect, Ambiguous: true}, batcher.None
 	case sfclient.Reject:
 		return batcher.Result{Verdict: batcher.Reject, Reason: reasonInvalid}, batcher.None
 	default:
