@@ -217,6 +217,12 @@ func (s *Spool) mend(attempt, size int) {
 	if s.in == nil || attempt < 2 {
 		return
 	}
+	select {
+	case s.mending <- struct{}{}:
+		defer func() { <-s.mending }()
+	default:
+		return // the other loop is at it
+	}
 	if s.in.healthy() == nil && attempt%3 != 0 {
 		return
 	}

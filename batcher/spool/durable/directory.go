@@ -38,9 +38,10 @@ var (
 //	VERSION   the layout's version, and what proves the key
 //	jetstream what JetStream writes
 type directory struct {
-	path string
-	lock *os.File
-	used bool // the streams were made: where they are missing now, the store is damaged
+	path    string
+	lock    *os.File
+	used    bool // the streams were made: where they are missing now, the store is damaged
+	letters bool // so was the stream of dead letters, which older versions do not have
 }
 
 // openDirectory takes the directory for this process alone.
@@ -122,6 +123,8 @@ func (d *directory) check(written []byte, key, cipher string) error {
 		switch name {
 		case "used":
 			d.used = true
+		case "letters":
+			d.letters = true
 		case "key":
 			encrypted = true
 			if err := prove(value, key, cipher); err != nil {
@@ -177,15 +180,22 @@ func derived(key string, salt []byte) []byte {
 
 // markUsed notes that the streams exist.
 func (d *directory) markUsed() error {
-	if d.used {
+	if d.used && d.letters {
 		return nil
 	}
 	written, err := os.ReadFile(filepath.Join(d.path, "VERSION"))
 	if err != nil {
 		return fmt.Errorf("read the spool's version: %w", err)
 	}
-	d.used = true
-	return d.write(string(written) + "used\n")
+	text := string(written)
+	if !d.used {
+		text += "used\n"
+	}
+	if !d.letters {
+		text += "letters\n"
+	}
+	d.used, d.letters = true, true
+	return d.write(text)
 }
 
 // write replaces VERSION, and is safe against a power cut.

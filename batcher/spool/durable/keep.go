@@ -21,6 +21,8 @@ type keeper struct {
 	floor, high spool.Position // as the last note says them
 	notes       int            // since they were last written anew
 	anew        bool           // a note was not written: only writing all anew makes up for it
+
+	letterFailures int // in a row
 }
 
 // keepLoop writes down what was settled and gives back its space, until ctx is
@@ -46,18 +48,22 @@ func (s *Spool) keepLoop(ctx context.Context) {
 			late = true
 		case <-due.C:
 			soon, late = false, false
+			s.keepLetters(ctx, &k)
 			s.writeNote(ctx, &k)
 		case <-trim.C:
+			s.keepLetters(ctx, &k)
 			if k.anew || k.notes > maxNotes {
 				k.anew = !s.writeAnew(ctx, &k)
 			}
 			s.trim(ctx, &k, false)
 		case <-s.full:
+			s.keepLetters(ctx, &k)
 			s.writeNote(ctx, &k)
 			s.trim(ctx, &k, true)
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 			defer cancel()
+			s.keepLetters(last, &k)
 			s.writeNote(last, &k)
 			return
 		}
@@ -258,6 +264,7 @@ func (s *Spool) measure(ctx context.Context) {
 	if err != nil {
 		return
 	}
+	s.measureLetters(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.Bytes, s.stats.Frames, s.stats.Notes = frames.Bytes, frames.Msgs, notes.Msgs

@@ -56,6 +56,9 @@ func (s *Spool) take(buf []spool.Record) (n int, closed bool) {
 	if s.closed {
 		return 0, true
 	}
+	if len(s.ledger.dead) >= maxUnwritten {
+		return 0, false
+	}
 	return s.ledger.read(buf), false
 }
 

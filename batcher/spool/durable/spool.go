@@ -30,18 +30,20 @@ type Spool struct {
 	loops  sync.WaitGroup
 	closes sync.Once
 
-	mu       sync.Mutex
-	ledger   *ledger                           // guarded by mu
-	waiting  []*group                          // guarded by mu; in the order of Append
-	closed   bool                              // guarded by mu
-	trouble  error                             // guarded by mu; why the frame under way is not safe yet
-	marks    map[spool.StreamID]*mark          // guarded by mu; of every stream that is not forgotten
-	forgets  map[spool.StreamID]spool.Position // guarded by mu; of which frames on disk still speak
-	unsaid   []forgotten                       // guarded by mu; forgets that no note holds yet
-	damage   []Damage                          // guarded by mu
-	recovery spool.Recovery                    // guarded by mu; until Recover takes it
-	stats    Stats                             // guarded by mu; what Stats does not compute
-	holes    int                               // guarded by mu; frames that JetStream says are missing
+	mu            sync.Mutex
+	ledger        *ledger                           // guarded by mu
+	waiting       []*group                          // guarded by mu; in the order of Append
+	closed        bool                              // guarded by mu
+	trouble       error                             // guarded by mu; why the frame under way is not safe yet
+	letterTrouble error                             // guarded by mu; why dead letters are not
+	letters       spool.Kept                        // guarded by mu; as last measured
+	marks         map[spool.StreamID]*mark          // guarded by mu; of every stream that is not forgotten
+	forgets       map[spool.StreamID]spool.Position // guarded by mu; of which frames on disk still speak
+	unsaid        []forgotten                       // guarded by mu; forgets that no note holds yet
+	damage        []Damage                          // guarded by mu
+	recovery      spool.Recovery                    // guarded by mu; until Recover takes it
+	stats         Stats                             // guarded by mu; what Stats does not compute
+	holes         int                               // guarded by mu; frames that JetStream says are missing
 
 	appended chan struct{} // size 1: the commit loop has something to do
 	readable chan struct{} // size 1: Read has something to do
@@ -49,6 +51,8 @@ type Spool struct {
 	commitC  chan struct{} // size 1: there is something to note by and by
 	full     chan struct{} // size 1: trim now
 	room     chan struct{} // size 1: there was a trim
+	changing chan struct{} // size 1: full while dead letters are retried or dropped
+	mending  chan struct{} // size 1: full while the embedded server is started anew
 }
 
 // Open takes the directory, starts the store, reads what is there and returns
@@ -80,7 +84,7 @@ func newSpool(cfg Config) *Spool {
 	return &Spool{
 		cfg: cfg, meter: newMeter(cfg.Metrics), writer: binary.LittleEndian.Uint64(writer[:]),
 		marks: map[spool.StreamID]*mark{}, forgets: map[spool.StreamID]spool.Position{},
-		appended: token(), readable: token(), settledC: token(), commitC: token(), full: token(), room: token(),
+		appended: token(), readable: token(), settledC: token(), commitC: token(), full: token(), room: token(), changing: token(), mending: token(),
 	}
 }
 
@@ -114,10 +118,17 @@ func (s *Spool) start(ctx context.Context) (err error) {
 // checkStreams refuses to begin anew where a store should be: a stream whose
 // description is damaged looks to JetStream as if it had never been.
 func (s *Spool) checkStreams(ctx context.Context) error {
-	if s.dir == nil || !s.dir.used {
+	if s.dir == nil {
 		return nil
 	}
-	for _, name := range []string{frameStream, noteStream} {
+	var names []string
+	if s.dir.used {
+		names = append(names, frameStream, noteStream)
+	}
+	if s.dir.letters {
+		names = append(names, letterStream)
+	}
+	for _, name := range names {
 		ok, err := s.store.exists(ctx, name)
 		if err != nil {
 			return fmt.Errorf("look for the stream %s: %w", name, err)
@@ -171,6 +182,12 @@ func (s *Spool) Recover(ctx context.Context) (spool.Recovery, error) {
 	return found, ctx.Err()
 }
 
+func (s *Spool) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
 // Account returns the sums of this moment.
 func (s *Spool) Account() spool.Account {
 	s.mu.Lock()
@@ -221,6 +238,8 @@ func (s *Spool) Health() error {
 		return spool.ErrClosed
 	case s.trouble != nil:
 		return s.trouble
+	case s.letterTrouble != nil:
+		return fmt.Errorf("the spool cannot keep dead letters: %w", s.letterTrouble)
 	case len(s.damage) > 0:
 		return fmt.Errorf("the spool is damaged: %s (%d places)", s.damage[0], len(s.damage))
 	}

@@ -13,20 +13,23 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// The names of the two streams and their subjects. The partition is part of
+// The names of the streams and their subjects. The partition is part of
 // the subject, so that more of them need no migration.
 const (
-	frameStream   = "STENO_SPOOL"
-	noteStream    = "STENO_SETTLED"
-	frameSubjects = "steno.spool.>"
-	noteSubjects  = "steno.settled.>"
+	frameStream    = "STENO_SPOOL"
+	noteStream     = "STENO_SETTLED"
+	letterStream   = "STENO_DEADLETTERS"
+	frameSubjects  = "steno.spool.>"
+	noteSubjects   = "steno.settled.>"
+	letterSubjects = "steno.dead.>"
 
 	duplicateWindow = 2 * time.Minute
 	requestTimeout  = 2 * time.Second
 )
 
-func frameSubject(partition uint16) string { return fmt.Sprintf("steno.spool.p%d", partition) }
-func noteSubject(partition uint16) string  { return fmt.Sprintf("steno.settled.p%d", partition) }
+func frameSubject(partition uint16) string  { return fmt.Sprintf("steno.spool.p%d", partition) }
+func noteSubject(partition uint16) string   { return fmt.Sprintf("steno.settled.p%d", partition) }
+func letterSubject(partition uint16) string { return fmt.Sprintf("steno.dead.p%d", partition) }
 
 // store is JetStream as the spool uses it: publish one message, fetch many in
 // order, purge a prefix. Writing and reading have a connection each: the server
@@ -57,7 +60,7 @@ func connect(url string, in *embedded) (*store, error) {
 		write.Close()
 		return nil, fmt.Errorf("connect to the spool's store: %w", err)
 	}
-	js, err := jetstream.New(write)
+	js, err := jetstream.New(write, jetstream.WithPublishAsyncTimeout(requestTimeout))
 	if err != nil {
 		write.Close()
 		reads.Close()
@@ -85,6 +88,7 @@ func (s *store) prepare(ctx context.Context, cfg Config) error {
 	for _, c := range []jetstream.StreamConfig{
 		{Name: frameStream, Subjects: []string{frameSubjects}, MaxBytes: cfg.MaxBytes},
 		{Name: noteStream, Subjects: []string{noteSubjects}, MaxBytes: -1},
+		{Name: letterStream, Subjects: []string{letterSubjects}, MaxBytes: -1}, // spool.Sweep bounds it
 	} {
 		c.Storage, c.Retention, c.Discard = jetstream.FileStorage, jetstream.LimitsPolicy, jetstream.DiscardNew
 		c.Replicas, c.Duplicates, c.AllowDirect = cfg.Replicas, duplicateWindow, true

@@ -1,0 +1,102 @@
+package durable
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"example.com/steno/batcher/spool"
+)
+
+const (
+	// letterRound is how many letters are written before anybody is told.
+	letterRound = 200
+
+	// maxUnwritten bounds the letters in memory: with more of them nothing
+	// further is read, so that nothing further can be rejected.
+	maxUnwritten = 10_000
+)
+
+// keepLetters writes the letters of what was rejected. Only then do the books
+// call it settled, and so only then does a note: what a crash leaves is either
+// a letter, which is proof enough, or an utterance that waits and is sent again.
+func (s *Spool) keepLetters(ctx context.Context, k *keeper) {
+	for {
+		some := s.unwritten()
+		if len(some) == 0 {
+			return
+		}
+		written, err := s.writeLetters(ctx, some)
+		s.measureLetters(ctx)
+		s.buried(written, err)
+		if err != nil {
+			if ctx.Err() == nil {
+				k.letterFailures++
+				s.mend(k.letterFailures, letterRound<<10)
+			}
+			return
+		}
+		k.letterFailures = 0
+	}
+}
+
+// unwritten returns the oldest letters that are not on the disk.
+func (s *Spool) unwritten() []*spool.DeadLetter {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var some []*spool.DeadLetter
+	for _, d := range s.ledger.dead {
+		some = append(some, d)
+	}
+	slices.SortFunc(some, func(a, b *spool.DeadLetter) int { return int(a.Record.Position) - int(b.Record.Position) })
+	return some[:min(len(some), letterRound)]
+}
+
+// writeLetters returns those that are safe. A letter's name for JetStream is
+// its position, which no other utterance ever has: whoever writes one again
+// after an error writes it once.
+func (s *Spool) writeLetters(ctx context.Context, letters []*spool.DeadLetter) (written []spool.Position, err error) {
+	messages := make([]message, len(letters))
+	for i, d := range letters {
+		messages[i] = message{letterSubject(0), fmt.Sprintf("letter/%016x/%d", s.writer, d.Record.Position), encodeLetter(d)}
+	}
+	safe, err := s.store.publishAll(ctx, messages)
+	for i, d := range letters {
+		if safe[i] {
+			written = append(written, d.Record.Position)
+		}
+	}
+	return written, err
+}
+
+// buried enters written letters into the books.
+func (s *Spool) buried(written []spool.Position, err error) {
+	s.mu.Lock()
+	for _, p := range written {
+		s.ledger.bury(p)
+	}
+	before := s.letterTrouble
+	s.letterTrouble = err
+	s.mu.Unlock()
+	if len(written) > 0 {
+		wake(s.settledC)
+		wake(s.readable)
+	}
+	switch {
+	case err != nil && before == nil:
+		s.cfg.Log.Error("the spool cannot keep dead letters: what was rejected waits", "error", err)
+	case err == nil && before != nil:
+		s.cfg.Log.Info("the spool keeps dead letters again")
+	}
+}
+
+// measureLetters asks how much the letters take.
+func (s *Spool) measureLetters(ctx context.Context) {
+	state, err := s.store.state(ctx, letterStream)
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	s.letters = spool.Kept{Letters: state.Msgs, Bytes: state.Bytes}
+	s.mu.Unlock()
+}

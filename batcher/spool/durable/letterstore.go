@@ -1,0 +1,89 @@
+package durable
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"example.com/steno/batcher/spool"
+)
+
+// overwriteAtMost is how many letters are overwritten on the disk when they are
+// dropped together. JetStream rewrites a file of up to 8 MB for each, some 10
+// ms; more of them are marked as gone, and their text is when their file is
+// rewritten or removed.
+const overwriteAtMost = 100
+
+// message is what publishAll publishes.
+type message struct {
+	subject, id string
+	data        []byte
+}
+
+// publishAll publishes messages without waiting for one before the next, and
+// says which of them are safe. Where one is not, err says why.
+func (s *store) publishAll(ctx context.Context, messages []message) (safe []bool, err error) {
+	acks := make([]jetstream.PubAckFuture, len(messages))
+	safe = make([]bool, len(messages))
+	for i, m := range messages {
+		if acks[i], err = s.js.PublishMsgAsync(&nats.Msg{Subject: m.subject, Data: m.data}, jetstream.WithMsgID(m.id)); err != nil {
+			break
+		}
+	}
+	for i, ack := range acks {
+		if ack == nil {
+			break
+		}
+		select {
+		case <-ack.Ok():
+			safe[i] = true
+		case refused := <-ack.Err(): // after requestTimeout at the latest
+			err = errors.Join(err, refused)
+		case <-ctx.Done():
+			return safe, errors.Join(err, context.Cause(ctx))
+		}
+	}
+	return safe, err
+}
+
+// erase removes letters that are there.
+func (s *store) erase(ctx context.Context, ids []spool.LetterID) (n int, err error) {
+	at, err := s.js.Stream(ctx, letterStream)
+	if err != nil {
+		return 0, fmt.Errorf("drop dead letters: %w", err)
+	}
+	remove := at.DeleteMsg
+	if len(ids) <= overwriteAtMost {
+		remove = at.SecureDeleteMsg
+	}
+	for _, id := range ids {
+		if err := remove(ctx, uint64(id)); err != nil {
+			return n, fmt.Errorf("drop dead letter %d: %w", id, err)
+		}
+		n++
+	}
+	return n, nil
+}
+
+// letter fetches the one letter of a number.
+func (s *store) letter(ctx context.Context, id spool.LetterID) (d spool.DeadLetter, err error) {
+	var got []byte
+	_, err = s.fetch(ctx, letterStream, page{Seq: uint64(id), Batch: 1}, func(seq uint64, data []byte) {
+		if seq == uint64(id) {
+			got = data
+		}
+	})
+	if err != nil && !errors.Is(err, errNothing) {
+		return spool.DeadLetter{}, err
+	}
+	if got == nil {
+		return spool.DeadLetter{}, fmt.Errorf("%w: %d", spool.ErrNoLetter, id)
+	}
+	if d, err = decodeLetter(id, got); err != nil {
+		return d, fmt.Errorf("%w: %d: %w", spool.ErrDamaged, id, err)
+	}
+	return d, nil
+}
