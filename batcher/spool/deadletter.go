@@ -40,8 +40,8 @@ var ErrDamaged = errors.New("the dead letter is damaged")
 type DeadLetters interface {
 	// List yields the dead letters that are there when it begins and pass the
 	// filter, in the order of their numbers. One that cannot be read comes with
-	// its number and an ErrDamaged, and does not hide those behind it; any
-	// other error is the last thing that is yielded.
+	// its number, as far as that is known, and an ErrDamaged, and does not hide
+	// those behind it; any other error is the last thing that is yielded.
 	List(ctx context.Context, f LetterFilter) iter.Seq2[DeadLetter, error]
 
 	// Get returns one; ErrNoLetter or ErrDamaged where it cannot.

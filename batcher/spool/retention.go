@@ -67,7 +67,9 @@ func doomed(ctx context.Context, letters DeadLetters, now time.Time, keep Retent
 			break
 		}
 		if errors.Is(err, ErrDamaged) {
-			ids = append(ids, d.ID)
+			if d.ID != 0 {
+				ids = append(ids, d.ID)
+			}
 			continue
 		}
 		if err != nil {

@@ -28,7 +28,7 @@ func (s *Spool) keepLetters(ctx context.Context, k *keeper) {
 		}
 		written, err := s.writeLetters(ctx, some)
 		s.measureLetters(ctx)
-		s.buried(written, err)
+		s.bury(written, err)
 		if err != nil {
 			if ctx.Err() == nil {
 				k.letterFailures++
@@ -55,25 +55,32 @@ func (s *Spool) unwritten() []*spool.DeadLetter {
 // writeLetters returns those that are safe. A letter's name for JetStream is
 // its position, which no other utterance ever has: whoever writes one again
 // after an error writes it once.
-func (s *Spool) writeLetters(ctx context.Context, letters []*spool.DeadLetter) (written []spool.Position, err error) {
+func (s *Spool) writeLetters(ctx context.Context, letters []*spool.DeadLetter) (written []buried, err error) {
 	messages := make([]message, len(letters))
 	for i, d := range letters {
 		messages[i] = message{letterSubject(0), fmt.Sprintf("letter/%016x/%d", s.writer, d.Record.Position), encodeLetter(d)}
 	}
-	safe, err := s.store.publishAll(ctx, messages)
+	seqs, err := s.store.publishAll(ctx, messages)
 	for i, d := range letters {
-		if safe[i] {
-			written = append(written, d.Record.Position)
+		if seqs[i] != 0 {
+			written = append(written, buried{d.Record.Position, seqs[i]})
 		}
 	}
 	return written, err
 }
 
-// buried enters written letters into the books.
-func (s *Spool) buried(written []spool.Position, err error) {
+// buried is a rejected utterance whose letter is on the disk.
+type buried struct {
+	position spool.Position
+	letter   uint64
+}
+
+// bury enters written letters into the books.
+func (s *Spool) bury(written []buried, err error) {
 	s.mu.Lock()
-	for _, p := range written {
-		s.ledger.bury(p)
+	for _, b := range written {
+		s.ledger.bury(b.position)
+		s.letterCount.last = max(s.letterCount.last, b.letter)
 	}
 	before := s.letterTrouble
 	s.letterTrouble = err

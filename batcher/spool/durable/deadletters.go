@@ -21,28 +21,26 @@ type deadLetters struct{ s *Spool }
 // DeadLetters returns the rejected utterances that are on the disk.
 func (s *Spool) DeadLetters() spool.DeadLetters { return deadLetters{s} }
 
-// List fetches page by page. A number that is not there was dropped, unless
-// JetStream cannot step over it: then what is there cannot be read.
+// List fetches page by page. JetStream passes over what it cannot read as over
+// what was dropped: that some are missing shows at the end, in their number.
 func (l deadLetters) List(ctx context.Context, f spool.LetterFilter) iter.Seq2[spool.DeadLetter, error] {
 	return func(yield func(spool.DeadLetter, error) bool) {
 		if l.s.isClosed() {
 			yield(spool.DeadLetter{}, spool.ErrClosed)
 			return
 		}
+		dropped := l.s.dropped()
 		state, err := l.s.store.state(ctx, letterStream)
 		if err != nil {
 			yield(spool.DeadLetter{}, err)
 			return
 		}
 		last, seen := lastOf(state.Msgs, state.LastSeq), uint64(0)
-		for next, hole := max(state.FirstSeq, 1), uint64(0); next <= last && seen < state.Msgs; {
+		for next := max(state.FirstSeq, 1); next <= last && seen < state.Msgs; {
 			var got []fetched
 			from := page{Seq: next, Batch: pageFrames, MaxBytes: pageBytes}
 			next, err = l.s.store.fetch(ctx, letterStream, from, func(seq uint64, data []byte) { got = append(got, fetched{seq, data}) })
 			if errors.Is(err, errNothing) {
-				if hole == 0 {
-					hole = next
-				}
 				next++
 				continue
 			}
@@ -50,15 +48,14 @@ func (l deadLetters) List(ctx context.Context, f spool.LetterFilter) iter.Seq2[s
 				yield(spool.DeadLetter{}, err)
 				return
 			}
-			if hole != 0 && !yield(unreadable(hole, "JetStream cannot read it")) {
-				return
-			}
-			hole = 0
 			for _, g := range got {
 				if seen++; g.seq <= last && !l.yield(g, f, yield) {
 					return
 				}
 			}
+		}
+		if missing := int(state.Msgs) - int(seen) - int(l.s.dropped()-dropped); missing > 0 {
+			yield(spool.DeadLetter{}, fmt.Errorf("%w: JetStream cannot read %d of %d", spool.ErrDamaged, missing, state.Msgs))
 		}
 	}
 }
@@ -67,13 +64,15 @@ func (l deadLetters) List(ctx context.Context, f spool.LetterFilter) iter.Seq2[s
 func (l deadLetters) yield(g fetched, f spool.LetterFilter, yield func(spool.DeadLetter, error) bool) bool {
 	d, err := decodeLetter(spool.LetterID(g.seq), g.data)
 	if err != nil {
-		return yield(unreadable(g.seq, err.Error()))
+		return yield(d, err)
 	}
 	return !f.Passes(&d) || yield(d, nil)
 }
 
-func unreadable(seq uint64, why string) (spool.DeadLetter, error) {
-	return spool.DeadLetter{ID: spool.LetterID(seq)}, fmt.Errorf("%w: %d: %s", spool.ErrDamaged, seq, why)
+func (s *Spool) dropped() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.letterCount.dropped
 }
 
 func (l deadLetters) Get(ctx context.Context, id spool.LetterID) (spool.DeadLetter, error) {
@@ -173,9 +172,20 @@ func (l deadLetters) begin(ctx context.Context) (done func(), err error) {
 	}
 }
 
+// erase notes how many go before they do, so that none goes by itself unseen.
 func (l deadLetters) erase(ctx context.Context, ids []spool.LetterID) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, eraseTimeout)
 	defer cancel()
+	if len(ids) == 0 {
+		return 0, nil
+	}
+	l.s.mu.Lock()
+	l.s.letterCount.dropped += uint64(len(ids))
+	saying := l.s.emptyNote()
+	l.s.mu.Unlock()
+	if _, err := l.s.store.publish(ctx, noteSubject(0), "", saying.encode()); err != nil {
+		return 0, fmt.Errorf("note which dead letters are dropped: %w", err)
+	}
 	n, err := l.s.store.erase(ctx, ids)
 	l.s.measureLetters(ctx)
 	return n, err

@@ -21,13 +21,15 @@
 //	read.go     Read: live speech from memory, the backlog from the disk
 //	keep.go     what was settled is noted, and its space given back
 //	note.go     a note of settlements
-//	recover.go  one pass over the store at the opening
+//	bury.go     what was rejected becomes a dead letter, letter.go says how it looks
+//	deadletters.go list, retry and drop; letterstore.go is JetStream for it
+//	recover.go  one pass over the store at the opening; recover_letters.go the letters' part
 //	directory.go the lock, the version, the proof of the key
 //
 // # On the disk
 //
 // <dir>/lock is held with flock, <dir>/VERSION says 1, and below
-// <dir>/jetstream are two streams. STENO_SPOOL has frames, one a message, under
+// <dir>/jetstream are three streams. STENO_SPOOL has frames, one a message, under
 // a subject that carries the partition of the calls in it:
 //
 //	offset  size  frame (little endian)
@@ -57,6 +59,26 @@
 // of those rejected, marks of streams whose frames are gone, and streams that
 // are forgotten. The state is the union of all notes. A note is written within
 // milliseconds of a settlement; every 2,000 notes are written anew as one.
+//
+// STENO_DEADLETTERS has the rejected utterances, one a message, whose sequence
+// is the letter's number:
+//
+//	offset  size  letter (little endian)
+//	0       4     "STNL"
+//	4       1     version, 1
+//	5       1     flags: 1 a request may have been stored, 2 sent
+//	6       v v   position, and when it was rejected, in nanoseconds
+//	        v v   when it was last sent: seconds and nanoseconds, where flagged
+//	        v     attempts
+//	        v …   strings with their lengths: reason, Salesforce's words
+//	        …     the record, as in a frame
+//	        4     CRC-32C of all before it
+//
+// A letter is written before any note that calls its utterance settled, and is
+// itself proof that it is: one that a crash left without a note counts. A retry
+// appends records whose seq is the letter's number and then drops the letters;
+// the opening drops those that a crash left. Notes also say how many letters
+// there must be.
 //
 // A frame is purged, a few seconds at the latest, after all of it is settled
 // and Config.Keep has passed since its receipt; a full spool keeps none that is

@@ -74,7 +74,8 @@ func (s *Spool) keepLoop(ctx context.Context) {
 // written is not kept for later: the books know it, and all is written anew.
 func (s *Spool) writeNote(ctx context.Context, k *keeper) {
 	s.mu.Lock()
-	n := &note{floor: s.ledger.settled.floor, high: s.ledger.last, forgets: s.unsaid}
+	n := s.emptyNote()
+	n.forgets = s.unsaid
 	unsaved := s.ledger.unsaved
 	s.ledger.unsaved, s.unsaid = nil, nil
 	s.mu.Unlock()
@@ -168,7 +169,7 @@ func (s *Spool) summary() []*note {
 }
 
 func (s *Spool) emptyNote() *note {
-	return &note{floor: s.ledger.settled.floor, high: s.ledger.last}
+	return &note{floor: s.ledger.settled.floor, high: s.ledger.last, letters: s.letterCount}
 }
 
 func streamSize(id spool.StreamID) int { return len(id.Org) + len(id.Call) + len(id.ID) }
@@ -224,7 +225,7 @@ func split(n *note) []*note {
 	var notes []*note
 	for len(n.marks) > 0 {
 		some := min(len(n.marks), 500)
-		notes = append(notes, &note{floor: n.floor, high: n.high, marks: n.marks[:some]})
+		notes = append(notes, &note{floor: n.floor, high: n.high, marks: n.marks[:some], letters: n.letters})
 		n.marks = n.marks[some:]
 	}
 	return notes

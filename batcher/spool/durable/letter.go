@@ -23,8 +23,6 @@ const (
 	knownLetterFlags = letterSent<<1 - 1
 )
 
-var errNotALetter = errors.New("not a dead letter")
-
 // encodeLetter renders a letter; its number is the message's sequence.
 func encodeLetter(d *spool.DeadLetter) []byte {
 	b := append(make([]byte, 0, 128+len(d.Words)+len(d.Record.Message)), letterMagic...)
@@ -39,36 +37,45 @@ func encodeLetter(d *spool.DeadLetter) []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
-// decodeLetter copies everything out of b.
+// decodeLetter copies everything out of b. Its error is an ErrDamaged.
 func decodeLetter(id spool.LetterID, b []byte) (spool.DeadLetter, error) {
+	d, err := parseLetter(b)
+	d.ID = id
+	if err != nil {
+		return spool.DeadLetter{ID: id}, fmt.Errorf("%w: %d: %w", spool.ErrDamaged, id, err)
+	}
+	return d, nil
+}
+
+func parseLetter(b []byte) (d spool.DeadLetter, err error) {
 	const head = len(letterMagic) + 2
 	if len(b) < head+4 || string(b[:4]) != letterMagic {
-		return spool.DeadLetter{ID: id}, errNotALetter
+		return d, errors.New("it is something else")
 	}
 	if b[4] > letterVersion {
-		return spool.DeadLetter{ID: id}, fmt.Errorf("a dead letter of version %d: this program knows up to %d", b[4], letterVersion)
+		return d, fmt.Errorf("it has version %d: this program knows up to %d", b[4], letterVersion)
 	}
 	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
 	if got := crc32.Checksum(body, castagnoli); got != sum {
-		return spool.DeadLetter{ID: id}, fmt.Errorf("a dead letter has checksum %08x, want %08x", got, sum)
+		return d, fmt.Errorf("it has checksum %08x, want %08x", got, sum)
 	}
 	flags := b[5]
 	if unknown := flags &^ knownLetterFlags; unknown != 0 {
-		return spool.DeadLetter{ID: id}, fmt.Errorf("a dead letter has the unknown flags %#x", unknown)
+		return d, fmt.Errorf("it has the unknown flags %#x", unknown)
 	}
 	c := cursor{rest: body[head:]}
-	d := spool.DeadLetter{ID: id, Ambiguous: flags&letterAmbiguous != 0}
+	d.Ambiguous = flags&letterAmbiguous != 0
 	position := spool.Position(c.uvarint())
 	d.Rejected = time.Unix(0, c.varint()).UTC()
 	d.Sent = c.time(flags&letterSent != 0)
 	d.Attempts = int(c.uvarint())
 	d.Reason, d.Words = c.string(), c.string()
 	if c.err != nil {
-		return spool.DeadLetter{ID: id}, fmt.Errorf("a dead letter: %w", c.err)
+		return d, c.err
 	}
 	v, err := viewRecord(c.rest)
 	if err != nil {
-		return spool.DeadLetter{ID: id}, fmt.Errorf("a dead letter: %w", err)
+		return d, err
 	}
 	d.Record = v.record(position)
 	return d, nil

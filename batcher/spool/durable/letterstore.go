@@ -24,10 +24,11 @@ type message struct {
 }
 
 // publishAll publishes messages without waiting for one before the next, and
-// says which of them are safe. Where one is not, err says why.
-func (s *store) publishAll(ctx context.Context, messages []message) (safe []bool, err error) {
+// returns where those that are safe have come to lie, 0 for the others. Where
+// one is not safe, err says why.
+func (s *store) publishAll(ctx context.Context, messages []message) (seqs []uint64, err error) {
 	acks := make([]jetstream.PubAckFuture, len(messages))
-	safe = make([]bool, len(messages))
+	seqs = make([]uint64, len(messages))
 	for i, m := range messages {
 		if acks[i], err = s.js.PublishMsgAsync(&nats.Msg{Subject: m.subject, Data: m.data}, jetstream.WithMsgID(m.id)); err != nil {
 			break
@@ -38,15 +39,15 @@ func (s *store) publishAll(ctx context.Context, messages []message) (safe []bool
 			break
 		}
 		select {
-		case <-ack.Ok():
-			safe[i] = true
+		case stored := <-ack.Ok():
+			seqs[i] = stored.Sequence
 		case refused := <-ack.Err(): // after requestTimeout at the latest
 			err = errors.Join(err, refused)
 		case <-ctx.Done():
-			return safe, errors.Join(err, context.Cause(ctx))
+			return seqs, errors.Join(err, context.Cause(ctx))
 		}
 	}
-	return safe, err
+	return seqs, err
 }
 
 // erase removes letters that are there.
@@ -69,9 +70,9 @@ func (s *store) erase(ctx context.Context, ids []spool.LetterID) (n int, err err
 }
 
 // letter fetches the one letter of a number.
-func (s *store) letter(ctx context.Context, id spool.LetterID) (d spool.DeadLetter, err error) {
+func (s *store) letter(ctx context.Context, id spool.LetterID) (spool.DeadLetter, error) {
 	var got []byte
-	_, err = s.fetch(ctx, letterStream, page{Seq: uint64(id), Batch: 1}, func(seq uint64, data []byte) {
+	_, err := s.fetch(ctx, letterStream, page{Seq: uint64(id), Batch: 1}, func(seq uint64, data []byte) {
 		if seq == uint64(id) {
 			got = data
 		}
@@ -82,8 +83,5 @@ func (s *store) letter(ctx context.Context, id spool.LetterID) (d spool.DeadLett
 	if got == nil {
 		return spool.DeadLetter{}, fmt.Errorf("%w: %d", spool.ErrNoLetter, id)
 	}
-	if d, err = decodeLetter(id, got); err != nil {
-		return d, fmt.Errorf("%w: %d: %w", spool.ErrDamaged, id, err)
-	}
-	return d, nil
+	return decodeLetter(id, got)
 }

@@ -69,6 +69,7 @@ func (r *reading) readNotes(ctx context.Context) error {
 	floor := spool.Position(1)
 	for _, n := range notes {
 		floor, r.high, r.noted = max(floor, n.floor), max(r.high, n.high), true
+		r.s.letterCount.unite(n.letters)
 	}
 	r.ledger = newLedger(floor)
 	for _, n := range notes {

@@ -30,6 +30,7 @@ func (r *reading) readLetters(ctx context.Context) error {
 		return err
 	}
 	r.s.letters = spool.Kept{Letters: state.Msgs, Bytes: state.Bytes}
+	r.countLetters(state.Msgs, state.LastSeq)
 	r.dead = map[spool.Position]utteranceID{}
 	for last := lastOf(state.Msgs, state.LastSeq); last > 0 && last >= state.FirstSeq; {
 		first := max(state.FirstSeq, last-min(last, letterTail)+1)
@@ -55,6 +56,17 @@ func (r *reading) readLetters(ctx context.Context) error {
 		last = first - 1
 	}
 	return nil
+}
+
+// countLetters compares what is there with what the notes say must be there,
+// since JetStream tells nobody of a tail that it found torn.
+func (r *reading) countLetters(there, last uint64) {
+	c := &r.s.letterCount
+	if must := c.last - min(c.last, c.dropped); there < must {
+		r.s.harm(Damage{What: fmt.Sprintf("%d of %d dead letters are not on the disk any more", must-there, must)})
+	}
+	c.last = max(c.last, last)
+	c.dropped = max(c.dropped, c.last-min(c.last, there))
 }
 
 // isDead says whether there is a letter of the utterance: it was rejected, and

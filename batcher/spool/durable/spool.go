@@ -37,6 +37,7 @@ type Spool struct {
 	trouble       error                             // guarded by mu; why the frame under way is not safe yet
 	letterTrouble error                             // guarded by mu; why dead letters are not
 	letters       spool.Kept                        // guarded by mu; as last measured
+	letterCount   letterCount                       // guarded by mu
 	marks         map[spool.StreamID]*mark          // guarded by mu; of every stream that is not forgotten
 	forgets       map[spool.StreamID]spool.Position // guarded by mu; of which frames on disk still speak
 	unsaid        []forgotten                       // guarded by mu; forgets that no note holds yet

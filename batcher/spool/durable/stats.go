@@ -40,6 +40,8 @@ type Damage struct {
 
 func (d Damage) String() string {
 	switch {
+	case d.First == 0 && d.Seq == 0:
+		return d.What
 	case d.First == 0:
 		return fmt.Sprintf("frame %d: %s", d.Seq, d.What)
 	case d.First == d.Last:
