@@ -213,8 +213,8 @@ func (b *Batcher) done(r result) error {
 	if got, want := len(r.outcome.Results), len(r.request.Entries); got != want {
 		panic(fmt.Sprintf("BUG: the sender gave %d results for %d entries", got, want))
 	}
-	before := b.packer.gate.trouble
-	settled := b.packer.done(time.Now(), r.request, r.outcome)
+	before, now := b.packer.gate.trouble, time.Now()
+	settled := b.packer.done(now, r.request, r.outcome)
 	b.trouble.Store(int32(b.packer.gate.trouble))
 	b.logGate(before, r.outcome)
 	b.meter.outcome(r, settled)
@@ -228,7 +228,7 @@ func (b *Batcher) settle(settled []Settled, cause error) error {
 	}
 	settlements := make([]spool.Settlement, len(settled))
 	for i, s := range settled {
-		settlements[i] = spool.Settlement{Position: s.Position, Rejected: s.Rejected}
+		settlements[i] = spool.Settlement{Position: s.Position, Rejected: s.Rejected, Dead: deadLetter(now, s, r.outcome.Written)}
 	}
 	if err := b.cfg.Spool.Settle(settlements...); err != nil {
 		return fmt.Errorf("settle %d utterances: %w", len(settled), err)

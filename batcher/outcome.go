@@ -10,6 +10,7 @@ import (
 type Settled struct {
 	Utterance
 	Rejected string    // the reason; empty: delivered
+	Words    string    // Salesforce's own, of a rejection; never for the log
 	Answered time.Time // when Salesforce's answer was there
 }
 
@@ -144,7 +145,7 @@ func split(e Entry, v Result, answered time.Time) (settled []Settled, again []Ut
 		case Deliver:
 			settled = append(settled, Settled{Utterance: u, Answered: answered})
 		case Reject:
-			settled = append(settled, Settled{Utterance: u, Rejected: v.Reason, Answered: answered})
+			settled = append(settled, Settled{Utterance: u, Rejected: v.Reason, Words: v.Words, Answered: answered})
 		default:
 			u.Ambiguous = u.Ambiguous || v.Ambiguous
 			again = append(again, u)

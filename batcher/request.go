@@ -69,6 +69,7 @@ type Outcome struct {
 type Result struct {
 	Verdict   Verdict
 	Reason    string   // of Reject: a short word of a closed set, for metrics and dead letters
+	Words     string   // of a refusal: Salesforce's own, for the dead letter alone, since they may quote an utterance
 	Only      []string // the message ids that the verdict is about. Empty: all
 	Others    Verdict  // of the utterances that Only does not name, Deliver or Retry; zero: Deliver
 	Ambiguous bool     // the utterances may have been stored all the same

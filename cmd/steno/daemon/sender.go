@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -127,7 +129,7 @@ func failed(r batcher.Request, err error) batcher.Outcome {
 // of the request goes again: nobody documents whether it was stored. Where the
 // rejection names nothing of the request, nobody knows what it means.
 func rejectNamed(r batcher.Request, results []batcher.Result, ids []string) {
-	found := false
+	found, words := false, results[0].Words
 	for i, e := range r.Entries {
 		if only := named(e, ids); len(only) > 0 {
 			results[i].Only, results[i].Others, results[i].Ambiguous, found = only, batcher.Retry, true, true
@@ -136,7 +138,7 @@ func rejectNamed(r batcher.Request, results []batcher.Result, ids []string) {
 		}
 	}
 	if !found {
-		fill(results, batcher.Result{Verdict: batcher.Suspect, Ambiguous: true})
+		fill(results, batcher.Result{Verdict: batcher.Suspect, Ambiguous: true, Words: words})
 	}
 }
 
@@ -160,6 +162,28 @@ func fill(results []batcher.Result, r batcher.Result) {
 // judge turns a refusal into what is to be done with what it refuses, and into
 // what it says of the whole org.
 func judge(e *sfclient.Error) (batcher.Result, batcher.Trouble) {
+	result, trouble := decide(e)
+	result.Words = wordsOf(e)
+	return result, trouble
+}
+
+// wordsOf are the status and the code of a refusal and Salesforce's own words.
+func wordsOf(e *sfclient.Error) string {
+	var head []string
+	if e.Status != 0 {
+		head = append(head, strconv.Itoa(e.Status))
+	}
+	if e.Code != "" {
+		head = append(head, e.Code)
+	}
+	all := strings.Join(head, " ")
+	if len(e.Messages) > 0 {
+		all += ": " + strings.Join(e.Messages, "; ")
+	}
+	return all
+}
+
+func decide(e *sfclient.Error) (batcher.Result, batcher.Trouble) {
 	retry := batcher.Result{Verdict: batcher.Retry, Ambiguous: e.Ambiguous}
 	switch e.Verdict() {
 	case sfclient.Throttle:

@@ -84,11 +84,22 @@ func TestOutcomes(t *testing.T) {
 	f("a[m1]", 500, `[{"errorCode":"APEX_ERROR","message":"x"}]`, "doubt none") // perhaps this request's own doing
 	f("a[m1]", 200, `<html>`, "retry? down")
 
+	status, body = 207, fmt.Sprintf(multi, 400, "Error Processing Transcript with Id(s) [m3]. Error: bad")
+	o := sender.Send(t.Context(), request("a[m1] b[m3]"))
+	if got := o.Results[1].Words; o.Results[0].Words != "" || got != "400: Error Processing Transcript with Id(s) [m3]. Error: bad" {
+		t.Errorf("the words of the accepted call are %q, of the refused one %q", o.Results[0].Words, got)
+	}
+	status, body = 400, `{"data":null,"errors":["Id(s) [who]","and more"],"success":false}`
+	o = sender.Send(t.Context(), request("a[m1] b[m3]"))
+	if got := o.Results[0].Words; got != "400: Id(s) [who]; and more" || got != o.Results[1].Words {
+		t.Errorf("the words of a refused request are %q", got)
+	}
+
 	var out strings.Builder
 	set.WritePrometheus(&out)
 	for _, want := range []string{
 		`steno_requests_total{endpoint="createBulkTranscriptMessages",outcome="accepted"} 1`,
-		`steno_requests_total{endpoint="createBulkTranscriptMessages",outcome="partial"} 4`,
+		`steno_requests_total{endpoint="createBulkTranscriptMessages",outcome="partial"} 5`,
 		`steno_requests_total{endpoint="createBulkTranscriptMessages",outcome="throttle"} 1`,
 	} {
 		if !strings.Contains(out.String(), want+"\n") {
