@@ -25,6 +25,8 @@ type Stats struct {
 	StoreErrors   uint64
 	Restarts      uint64 // of the embedded server, after write errors
 
+	DeadLetters spool.Kept // as last measured
+
 	Damage []Damage // what the disk has lost, for as long as its surroundings are kept
 	Lost   uint64   // acknowledged utterances known to be lost since the opening
 	TooOld bool     // the oldest has waited for longer than Config.MaxAge
@@ -70,6 +72,7 @@ func (s *Spool) Stats() Stats {
 	defer s.mu.Unlock()
 	st := s.stats
 	st.MaxBytes = uint64(s.cfg.MaxBytes)
+	st.DeadLetters = s.letters
 	st.Live, st.Backlog, st.Owed = s.ledger.live.len(), s.ledger.waiting, len(s.ledger.owed)
 	st.Damage = append([]Damage(nil), s.damage...)
 	if s.in != nil {

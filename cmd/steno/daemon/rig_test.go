@@ -200,10 +200,18 @@ func (r *rig) arrived() orgsim.Comparison {
 }
 
 // get asks the admin listener.
-func (r *rig) get(path string) (status int, body string) {
+func (r *rig) get(path string) (status int, body string) { return r.getWith(path, "Accept", "*/*") }
+
+// getWith is get with a header.
+func (r *rig) getWith(path, header, value string) (status int, body string) {
 	c := r.admin.Client()
 	defer c.CloseIdleConnections()
-	resp, err := c.Get("http://127.0.0.1" + path)
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet, "http://127.0.0.1"+path, nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header.Set(header, value)
+	resp, err := c.Do(req)
 	if err != nil {
 		r.t.Fatal(err)
 	}

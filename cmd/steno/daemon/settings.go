@@ -62,6 +62,9 @@ type Settings struct {
 	SpoolMaxAge   time.Duration `env:"SPOOL_MAX_AGE" envDefault:"0s" doc:"while an utterance waits for longer, nothing more is acknowledged; it is not dropped. 0s: no limit"`
 	SpoolKey      string        `env:"SPOOL_KEY" secret:"true" doc:"encrypts the spool on the disk; who loses it loses what waits"`
 
+	DeadLettersMaxAge   time.Duration `env:"DEADLETTERS_MAX_AGE" envDefault:"720h" doc:"how long a rejected utterance is kept. 0s: no limit"`
+	DeadLettersMaxBytes int64         `env:"DEADLETTERS_MAX_BYTES" envDefault:"1073741824" doc:"bytes of rejected utterances that are kept; above it the oldest is dropped"`
+
 	DrainTimeout time.Duration `env:"DRAIN_TIMEOUT" envDefault:"20s" doc:"after SIGTERM: how long what was accepted may take to reach Salesforce"`
 	LogFormat    string        `env:"LOG_FORMAT" envDefault:"auto" doc:"text, json, or auto: text on a terminal, else JSON"`
 	LogLevel     string        `env:"LOG_LEVEL" envDefault:"info" doc:"debug, info, warn or error"`
@@ -130,6 +133,8 @@ func (s *Settings) check() (faults []error) {
 	fault(s.SpoolSync != durable.SyncAlways && s.SpoolSync != durable.SyncInterval, "SPOOL_SYNC", "is %q: must be always or interval", s.SpoolSync)
 	fault(s.SpoolMaxBytes < 1<<20, "SPOOL_MAX_BYTES", "is %d: must be at least 1048576", s.SpoolMaxBytes)
 	fault(s.SpoolMaxAge < 0, "SPOOL_MAX_AGE", "is %v: must not be below 0", s.SpoolMaxAge)
+	fault(s.DeadLettersMaxAge < 0, "DEADLETTERS_MAX_AGE", "is %v: must not be below 0", s.DeadLettersMaxAge)
+	fault(s.DeadLettersMaxBytes < 1<<20, "DEADLETTERS_MAX_BYTES", "is %d: must be at least 1048576", s.DeadLettersMaxBytes)
 	for i, t := range s.IngestTokens {
 		fault(strings.TrimSpace(t) == "", "INGEST_TOKENS", "is empty in place %d", i+1)
 	}
