@@ -17,27 +17,28 @@ const (
 	maxUnwritten = 10_000
 )
 
-// keepLetters writes the letters of what was rejected. Only then do the books
-// call it settled, and so only then does a note: what a crash leaves is either
-// a letter, which is proof enough, or an utterance that waits and is sent again.
-func (s *Spool) keepLetters(ctx context.Context, k *keeper) {
-	for {
-		some := s.unwritten()
-		if len(some) == 0 {
-			return
-		}
-		written, err := s.writeLetters(ctx, some)
-		s.measureLetters(ctx)
-		s.bury(written, err)
-		if err != nil {
-			if ctx.Err() == nil {
-				k.letterFailures++
-				s.mend(k.letterFailures, letterRound<<10)
-			}
-			return
-		}
-		k.letterFailures = 0
+// keepLetters writes some letters of what was rejected, the oldest first, and
+// says whether more are left to write. Only then do the books call it settled,
+// and so only then does a note: what a crash leaves is either a letter, which is
+// proof enough, or an utterance that waits and is sent again. What was delivered
+// is noted between two rounds.
+func (s *Spool) keepLetters(ctx context.Context, k *keeper) (more bool) {
+	some := s.unwritten()
+	if len(some) == 0 {
+		return false
 	}
+	written, err := s.writeLetters(ctx, some)
+	s.measureLetters(ctx)
+	s.bury(written, err)
+	if err == nil {
+		k.letterFailures = 0
+		return true
+	}
+	if ctx.Err() == nil {
+		k.letterFailures++
+		s.mend(k.letterFailures, letterRound<<10)
+	}
+	return false
 }
 
 // unwritten returns the oldest letters that are not on the disk.

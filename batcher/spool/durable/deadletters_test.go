@@ -2,6 +2,7 @@ package durable_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -377,4 +378,59 @@ func TestLostLettersAreNamed(t *testing.T) {
 		flipped[cut] ^= 0x10
 		damage(fmt.Sprintf("bit flipped at %d", cut), flipped)
 	}
+}
+
+// While letters cannot be written nothing further is read, so that their number
+// in memory is bounded; once they can, everything goes on.
+func TestNothingIsReadWhileTooManyLettersWait(t *testing.T) {
+	if testing.Short() {
+		t.Skip("rejects ten thousand utterances")
+	}
+	url := jetStream(t)
+	s, err := durable.Open(t.Context(), durable.Config{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeIt(t, s)
+	refuseLetters(t, url)
+	const all, atMost = 10_500, 10_000
+	for n := range uint64(all / 500) {
+		var group []spool.Record
+		for i := range uint64(500) {
+			group = append(group, record("a", n*500+i+1))
+		}
+		if err := s.Append(t.Context(), group); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rejected := 0
+	readAndReject := func() {
+		for rs := drain100(t, s); len(rs) > 0; rs = drain100(t, s) {
+			rejectUnkept(t, s, rs)
+			rejected += len(rs)
+		}
+	}
+	readAndReject()
+	if rejected != atMost {
+		t.Errorf("%d were read and rejected, want %d", rejected, atMost)
+	}
+	limitLetters(t, url, -1)
+	awaitThat(t, "all are rejected", func() bool { readAndReject(); return rejected == all })
+	awaitThat(t, "all letters are kept", func() bool { return s.DeadLetters().Kept().Letters == all })
+	if a := s.Account(); a.Accepted != all || a.Rejected["invalid"] != all || a.Pending != 0 {
+		t.Errorf("account %+v, want %d rejected", a, all)
+	}
+}
+
+// drain100 reads at most a hundred of what is there.
+func drain100(t testing.TB, s spool.Spool) []spool.Record {
+	t.Helper()
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	buf := make([]spool.Record, 100)
+	n, err := s.Read(done, buf)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	return buf[:n]
 }

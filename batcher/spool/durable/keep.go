@@ -63,7 +63,8 @@ func (s *Spool) keepLoop(ctx context.Context) {
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 			defer cancel()
-			s.keepLetters(last, &k)
+			for s.keepLetters(last, &k) {
+			}
 			s.writeNote(last, &k)
 			return
 		}

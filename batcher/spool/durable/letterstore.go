@@ -69,19 +69,21 @@ func (s *store) erase(ctx context.Context, ids []spool.LetterID) (n int, err err
 	return n, nil
 }
 
-// letter fetches the one letter of a number.
+// letter fetches the one letter of a number, with one request: a fetch
+// subscribes too, and an export asks for a million.
 func (s *store) letter(ctx context.Context, id spool.LetterID) (spool.DeadLetter, error) {
-	var got []byte
-	_, err := s.fetch(ctx, letterStream, page{Seq: uint64(id), Batch: 1}, func(seq uint64, data []byte) {
-		if seq == uint64(id) {
-			got = data
-		}
-	})
-	if err != nil && !errors.Is(err, errNothing) {
-		return spool.DeadLetter{}, err
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	m, err := s.fetches.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+letterStream, fmt.Appendf(nil, `{"seq":%d}`, id))
+	if err != nil {
+		return spool.DeadLetter{}, fmt.Errorf("fetch dead letter %d: %w", id, err)
 	}
-	if got == nil {
+	switch status := m.Header.Get("Status"); status {
+	case "":
+		return decodeLetter(id, m.Data)
+	case "404":
 		return spool.DeadLetter{}, fmt.Errorf("%w: %d", spool.ErrNoLetter, id)
+	default:
+		return spool.DeadLetter{}, fmt.Errorf("fetch dead letter %d: status %s %s", id, status, m.Header.Get("Description"))
 	}
-	return decodeLetter(id, got)
 }
