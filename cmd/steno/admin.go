@@ -38,7 +38,7 @@ func askDaemon(ctx context.Context, listen string) (status daemon.Status, err er
 	if err != nil {
 		return status, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := direct().Do(req)
 	if err != nil {
 		return status, err
 	}
@@ -48,6 +48,10 @@ func askDaemon(ctx context.Context, listen string) (status daemon.Status, err er
 	}
 	return status, json.NewDecoder(resp.Body).Decode(&status)
 }
+
+// direct is a client that no proxy sees anything of: what a daemon tells is for
+// this machine.
+func direct() *http.Client { return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} }
 
 // someoneListens says whether there is a daemon to ask at all.
 func someoneListens(ctx context.Context, host string) bool {

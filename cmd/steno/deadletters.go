@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"strconv"
 	"time"
@@ -191,7 +190,7 @@ func withLetters(ctx context.Context, p cli.Process, toChange bool, f func(deadl
 		return err
 	}
 	if someoneListens(ctx, host) {
-		return f(&deadletters.Remote{URL: "http://" + host, Client: http.DefaultClient})
+		return f(&deadletters.Remote{URL: "http://" + host, Client: direct()})
 	}
 	letters, closeLetters, err := daemon.OpenLetters(ctx, settings, errorsOnly(p), toChange)
 	if err != nil {

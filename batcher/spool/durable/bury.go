@@ -53,7 +53,7 @@ func (s *Spool) unwritten() []*spool.DeadLetter {
 	return some[:min(len(some), letterRound)]
 }
 
-// writeLetters returns those that are safe. A letter's name for JetStream is
+// writeLetters returns those that are safe. A letter's name for JetStream has
 // its position, which no other utterance ever has: whoever writes one again
 // after an error writes it once.
 func (s *Spool) writeLetters(ctx context.Context, letters []*spool.DeadLetter) (written []buried, err error) {

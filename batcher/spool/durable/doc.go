@@ -21,9 +21,9 @@
 //	read.go     Read: live speech from memory, the backlog from the disk
 //	keep.go     what was settled is noted, and its space given back
 //	note.go     a note of settlements
-//	bury.go     what was rejected becomes a dead letter, letter.go says how it looks
-//	deadletters.go list, retry and drop; letterstore.go is JetStream for it
-//	recover.go  one pass over the store at the opening; recover_letters.go the letters' part
+//	bury.go     what was rejected becomes a dead letter; letter.go: how it looks
+//	deadletters.go, letterstore.go: list, retry and drop, and JetStream for it
+//	recover.go, recover_letters.go: one pass over the store at the opening
 //	directory.go the lock, the version, the proof of the key
 //
 // # On the disk

@@ -24,7 +24,7 @@ const Prefix = "STENO_"
 // the variable with _FILE behind it, which names a file.
 type Settings struct {
 	Listen      string `env:"LISTEN" envDefault:":8080" doc:"address of the ingest doors"`
-	AdminListen string `env:"ADMIN_LISTEN" envDefault:"127.0.0.1:8081" doc:"address for health, metrics and profiles"`
+	AdminListen string `env:"ADMIN_LISTEN" envDefault:"127.0.0.1:8081" doc:"address for health, metrics, dead letters and profiles"`
 
 	IngestTokens         []string      `env:"INGEST_TOKENS" secret:"true" doc:"who may speak to the ingest doors, comma separated; none: only clients on this machine"`
 	IngestQueryToken     bool          `env:"INGEST_QUERY_TOKEN" envDefault:"false" doc:"also take the token from ?token=, for engines that cannot send headers; it then stands in other people's access logs"`

@@ -69,8 +69,13 @@ func (s *Settings) openStopped(ctx context.Context, log *slog.Logger, inspect bo
 }
 
 // OpenLetters opens the dead letters of a daemon that is stopped; to change
-// them, or only to look. Whoever gets them closes them.
+// them, or only to look. Whoever gets them closes them. In an external JetStream
+// nothing can be changed: no lock tells whether a daemon elsewhere writes there,
+// and two of them would take each other's positions.
 func OpenLetters(ctx context.Context, s Settings, log *slog.Logger, toChange bool) (*deadletters.Local, func() error, error) {
+	if toChange && s.SpoolURL != "" {
+		return nil, nil, fmt.Errorf("dead letters in %sSPOOL_URL can only be changed by the running daemon", Prefix)
+	}
 	kept, err := s.openStopped(ctx, log, !toChange)
 	if err != nil {
 		return nil, nil, err
