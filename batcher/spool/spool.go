@@ -6,7 +6,8 @@
 //
 // What it promises: a record is safe when Append returns; records are read in
 // the order in which they were appended; a record stays until it is settled;
-// at every moment accepted = delivered + rejected + pending.
+// at every moment accepted = delivered + rejected + pending; a rejected record
+// stays as a dead letter until somebody retries or drops it.
 //
 // Memory is the spool for tests and for those who can do without durability;
 // spooltest holds the suite that every Spool passes.
@@ -106,7 +107,7 @@ type Record struct {
 type Settlement struct {
 	Position Position
 	Rejected string      // the reason, a short word of a closed set; empty: delivered
-	Dead     *DeadLetter // of a rejected utterance, what is kept; nil: nothing is. The spool keeps it: who gave it must not change it
+	Dead     *DeadLetter // of a rejected utterance, what is kept; nil: nothing is
 }
 
 // StreamMark is how far a stream has come.

@@ -201,7 +201,9 @@ func (l *ledger) settle(s spool.Settlement) error {
 	}
 	delete(l.owed, s.Position)
 	if s.Dead != nil {
-		l.dead[s.Position] = s.Dead
+		dead := *s.Dead
+		dead.Record.Position = s.Position
+		l.dead[s.Position] = &dead
 	} else {
 		l.settled.add(s.Position)
 		l.unsaved = append(l.unsaved, s)
