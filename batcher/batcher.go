@@ -141,7 +141,7 @@ func (b *Batcher) loop(ctx context.Context, g *errgroup.Group, records <-chan []
 	for {
 		now := time.Now()
 		b.send(ctx, g, now)
-		if err := b.settle(b.packer.takeOver(), nil); err != nil {
+		if err := b.settle(now, b.packer.takeOver(), Outcome{}); err != nil {
 			return err
 		}
 		if records == nil && b.packer.idle() {
@@ -218,22 +218,22 @@ func (b *Batcher) done(r result) error {
 	b.trouble.Store(int32(b.packer.gate.trouble))
 	b.logGate(before, r.outcome)
 	b.meter.outcome(r, settled)
-	return b.settle(settled, r.outcome.Err)
+	return b.settle(now, settled, r.outcome)
 }
 
-// settle books what is final, and tells.
-func (b *Batcher) settle(settled []Settled, cause error) error {
+// settle books what is final, by an outcome or without one, and tells.
+func (b *Batcher) settle(now time.Time, settled []Settled, o Outcome) error {
 	if len(settled) == 0 {
 		return nil
 	}
 	settlements := make([]spool.Settlement, len(settled))
 	for i, s := range settled {
-		settlements[i] = spool.Settlement{Position: s.Position, Rejected: s.Rejected, Dead: deadLetter(now, s, r.outcome.Written)}
+		settlements[i] = spool.Settlement{Position: s.Position, Rejected: s.Rejected, Dead: deadLetter(now, s, o.Written)}
 	}
 	if err := b.cfg.Spool.Settle(settlements...); err != nil {
 		return fmt.Errorf("settle %d utterances: %w", len(settled), err)
 	}
-	b.logRejected(settled, cause)
+	b.logRejected(settled, o.Err)
 	if b.cfg.OnSettled != nil {
 		b.cfg.OnSettled(settled)
 	}
