@@ -18,7 +18,8 @@ const (
 	proofEvery, proofSoon = span, 2 * time.Second
 
 	// maxRefused is how many refusals in a row a known limit explains.
-	maxRefused = 3
+	maxRefused = 5
+	recovery   = 250 * time.Millisecond
 
 	// leastLimit is the least that two refusals can teach.
 	leastLimit = 10
@@ -41,8 +42,9 @@ const (
 //	    well, the limit grows by one, and by twice as much each time in a row;
 //	    when it is refused, the limit was right, and nobody else is held back
 //	W4  when another request is refused, the limit was too high, and becomes what
-//	    went well before it. Nobody is held back for that either, until it has
-//	    happened maxRefused times without a request that went well
+//	    went well before it; the next one leaves recovery later, and twice and
+//	    three times that when it is refused in its turn. The gate is not shut for
+//	    that until it has happened maxRefused times in a row
 //	W5  a limit that no refusal has confirmed for forgetAfter is unknown again
 type window struct {
 	left    []time.Time // of the requests that went well or are in flight, those of the last two spans, in order
@@ -51,6 +53,7 @@ type window struct {
 	proofAt time.Time   // not before then is the limit put to the proof
 	step    int         // by how much the limit has last grown; zero: the last proof was refused
 	inARow  int         // refusals of others since a request last went well
+	rested  time.Time   // not before then does any leave
 }
 
 // opens returns when the next request may leave, and whether it is a proof,
@@ -60,14 +63,15 @@ func (w *window) opens(now time.Time, mayProve bool) (at time.Time, proof bool) 
 	if w.limit == 0 {
 		return now, false
 	}
+	at = w.rested
 	if n := len(w.left); n > 0 {
-		at = w.left[n-1].Add(span / time.Duration(w.limit))
+		at = later(at, w.left[n-1].Add(span/time.Duration(w.limit)))
 	}
 	if w.within(now) < w.limit {
 		return at, false
 	}
 	at = later(at, w.left[len(w.left)-w.limit].Add(span))
-	if mayProve && w.proofAt.Before(at) {
+	if mayProve && w.proofAt.Before(at) && !w.rested.After(now) {
 		return later(now, w.proofAt), true
 	}
 	return at, false
@@ -140,6 +144,7 @@ func (w *window) refuse(now time.Time, r Request) (explained bool) {
 	case w.limit > 0: // W4
 		w.limit = max(1, min(w.limit-1, w.within(now)))
 		w.inARow++
+		w.rested = now.Add(time.Duration(w.inARow) * recovery)
 		return w.inARow < maxRefused
 	case !before.IsZero() && now.Sub(before) < span: // W1
 		w.limit = max(leastLimit, w.within(now), w.within(before))
