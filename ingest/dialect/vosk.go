@@ -22,7 +22,7 @@ func (d *vosk) Decode(frame []byte, emit func(Event)) error {
 	if err != nil {
 		return err
 	}
-	switch text, alternatives := o.Get("text"), o.Get("alternatives.0"); {
+	switch text, alternatives := o.Get("text"), o.Get("alternatives"); {
 	case o.Get("partial").Exists():
 		d.last = speech(o.Get("partial").Str)
 		if d.partials {
@@ -33,7 +33,7 @@ func (d *vosk) Decode(frame []byte, emit func(Event)) error {
 		emit(d.final(text, o.Get("result")))
 	case alternatives.Exists():
 		d.last = ""
-		emit(d.final(alternatives.Get("text"), alternatives.Get("result")))
+		emit(d.final(alternatives.Get("0.text"), alternatives.Get("0.result")))
 	case o.Get("config").Exists(), o.Get("eof").Exists(), o.Get("reset").Exists():
 		emit(Event{Kind: Noise})
 	default:
@@ -44,9 +44,7 @@ func (d *vosk) Decode(frame []byte, emit func(Event)) error {
 
 func (d *vosk) final(text, words gjson.Result) Event {
 	e := Event{Kind: Final, Text: speech(text.Str)}
-	if all := words.Array(); len(all) > 0 {
-		e.Start, e.End = in(seconds, all[0].Get("start")), in(seconds, all[len(all)-1].Get("end"))
-	}
+	e.Start, e.End = span(timedWords(words))
 	return e
 }
 
