@@ -2,5 +2,6 @@ package dialect
 
 // dialects are all that there are, by name.
 var dialects = []Dialect{
+	{Name: "deepgram", Socket: true, New: newDeepgram},
 	{Name: "vosk", Socket: true, New: newVosk},
 }
