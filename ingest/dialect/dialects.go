@@ -3,5 +3,6 @@ package dialect
 // dialects are all that there are, by name.
 var dialects = []Dialect{
 	{Name: "deepgram", Socket: true, New: newDeepgram},
+	{Name: "deepgram-flux", Socket: true, New: newDeepgramFlux},
 	{Name: "vosk", Socket: true, New: newVosk},
 }
