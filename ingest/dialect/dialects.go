@@ -2,6 +2,7 @@ package dialect
 
 // dialects are all that there are, by name.
 var dialects = []Dialect{
+	{Name: "assemblyai", Post: true, Socket: true, New: newAssemblyAI},
 	{Name: "deepgram", Socket: true, New: newDeepgram},
 	{Name: "deepgram-flux", Socket: true, New: newDeepgramFlux},
 	{Name: "vosk", Socket: true, New: newVosk},
