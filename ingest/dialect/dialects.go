@@ -5,6 +5,7 @@ var dialects = []Dialect{
 	{Name: "assemblyai", Post: true, Socket: true, New: newAssemblyAI},
 	{Name: "deepgram", Socket: true, New: newDeepgram},
 	{Name: "deepgram-flux", Socket: true, New: newDeepgramFlux},
+	{Name: "google", Socket: true, New: newGoogle},
 	{Name: "speechmatics", Socket: true, New: newSpeechmatics},
 	{Name: "vosk", Socket: true, New: newVosk},
 }
