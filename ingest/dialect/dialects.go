@@ -3,6 +3,7 @@ package dialect
 // dialects are all that there are, by name.
 var dialects = []Dialect{
 	{Name: "assemblyai", Post: true, Socket: true, New: newAssemblyAI},
+	{Name: "aws-transcribe", Socket: true, New: newAWSTranscribe},
 	{Name: "azure", Socket: true, New: newAzure},
 	{Name: "deepgram", Socket: true, New: newDeepgram},
 	{Name: "deepgram-flux", Socket: true, New: newDeepgramFlux},
