@@ -5,6 +5,7 @@ var dialects = []Dialect{
 	{Name: "assemblyai", Post: true, Socket: true, New: newAssemblyAI},
 	{Name: "aws-transcribe", Socket: true, New: newAWSTranscribe},
 	{Name: "azure", Socket: true, New: newAzure},
+	{Name: "contact-lens", Post: true, Socket: true, New: newContactLens},
 	{Name: "deepgram", Socket: true, New: newDeepgram},
 	{Name: "deepgram-flux", Socket: true, New: newDeepgramFlux},
 	{Name: "google", Socket: true, New: newGoogle},
