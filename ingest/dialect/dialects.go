@@ -8,6 +8,7 @@ var dialects = []Dialect{
 	{Name: "contact-lens", Post: true, Socket: true, New: newContactLens},
 	{Name: "deepgram", Socket: true, New: newDeepgram},
 	{Name: "deepgram-flux", Socket: true, New: newDeepgramFlux},
+	{Name: "gladia", Post: true, Socket: true, New: newGladia},
 	{Name: "google", Socket: true, New: newGoogle},
 	{Name: "speechmatics", Socket: true, New: newSpeechmatics},
 	{Name: "vosk", Socket: true, New: newVosk},
