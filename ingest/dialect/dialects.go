@@ -10,6 +10,7 @@ var dialects = []Dialect{
 	{Name: "deepgram-flux", Socket: true, New: newDeepgramFlux},
 	{Name: "gladia", Post: true, Socket: true, New: newGladia},
 	{Name: "google", Socket: true, New: newGoogle},
+	{Name: "soniox", Socket: true, New: newSoniox},
 	{Name: "speechmatics", Socket: true, New: newSpeechmatics},
 	{Name: "vosk", Socket: true, New: newVosk},
 }
