@@ -112,7 +112,7 @@ func azureParts(frame []byte) (headers map[string]string, body []byte) {
 		return nil, frame
 	}
 	headers = map[string]string{}
-	for line := range strings.Lines(string(head)) {
+	for line := range strings.Lines(strings.ToValidUTF8(string(head), "\uFFFD")) {
 		name, value, _ := strings.Cut(line, ":")
 		name, value = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)
 		if name == "path" {

@@ -44,14 +44,17 @@ type Event struct {
 	// texts are joined as they are, others by one space.
 	Glued bool
 
-	Start, End Instant // of the words; Begin: Start is the session's time zero, where the engine knows it
+	// Start and End are of the words, and no End is before its Start. Begin:
+	// Start is the session's time zero, where the engine knows it.
+	Start, End Instant
 
 	Channel string // the engine's name of the channel or track, as ?channel.NAME= gives it; empty: the engine knows one only
 	Speaker string // the engine's label of who speaks within the channel; empty: not told
 
 	// ID is the engine's own name for the words, the same when it sends them
 	// again; empty: the engine has none. It is unique within Session and
-	// Channel.
+	// Channel; where Session is empty, because the beginning was missed, only
+	// together with Start.
 	ID string
 	// Hold says that a better version of this Final may follow under the same
 	// ID: it is kept back for a moment and replaced.
@@ -82,11 +85,13 @@ type Call struct {
 // Decoder reads the frames of one connection, or of one session that pushes
 // over HTTP, in their order. It is used by one goroutine.
 type Decoder interface {
-	// Decode calls emit for each event of the frame, in their order. The bytes
-	// are the caller's again afterwards. After an error events may have been
-	// emitted; the decoder takes the next frame as if this one had not been.
-	// Errors wrap ErrAudio where the frame holds audio; their text names the
-	// fault and never holds speech.
+	// Decode calls emit for each event of the frame, in their order; there may
+	// be none. The bytes are the caller's again afterwards. The events' strings
+	// are valid UTF-8; who keeps one for long clones it, as it may keep a copy
+	// of the whole frame. After an error events may have been emitted; the
+	// decoder takes the next frame as if this one had not been. Errors wrap
+	// ErrAudio where the frame holds audio; their text names the fault and
+	// never holds speech.
 	Decode(frame []byte, emit func(Event)) error
 
 	// Finish says that no frame follows. It emits, as Final, words that the

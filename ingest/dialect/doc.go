@@ -15,6 +15,6 @@
 // messages.
 //
 // There is one file an engine, with the engine's rules and where they were
-// read at its head; times.go has the unit systems, fields.go what the
-// decoders share.
+// read at its head; times.go has the unit systems, fields.go and words.go
+// what the decoders share.
 package dialect

@@ -14,7 +14,8 @@ import (
 const maxDepth = 64
 
 // object checks that a frame is one JSON object, and returns it. The result
-// refers to a copy, so that events may keep parts of it.
+// refers to a copy, so that events may keep parts of it. What is not UTF-8 in
+// it is replaced.
 func object(frame []byte) (gjson.Result, error) {
 	frame = bytes.TrimSpace(frame)
 	switch {
@@ -25,7 +26,7 @@ func object(frame []byte) (gjson.Result, error) {
 	case !gjson.ValidBytes(frame):
 		return gjson.Result{}, fmt.Errorf("%w: it is not valid JSON", ErrFrame)
 	}
-	return gjson.ParseBytes(frame), nil
+	return gjson.Parse(strings.ToValidUTF8(string(frame), "\uFFFD")), nil
 }
 
 func tooDeep(frame []byte) bool {
