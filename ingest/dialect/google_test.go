@@ -25,11 +25,16 @@ func TestGoogle(t *testing.T) {
 	f(`{"metadata":{"request_id":"8"},"results":[{"alternatives":[{"transcript":"Hi.","words":[{"word":"Hi.","endOffset":"0.400s"}]}],"isFinal":true}]}`,
 		Event{Kind: Final, Session: "8", Text: "Hi.", Start: Offset(0), End: Offset(400)})
 	// Another request is another clock.
-	f(`{"requestId":"7","results":[{"alternatives":[{"transcript":"So."}],"isFinal":true,"resultEndTime":"1s","channelTag":1}]}`,
-		said("So.", "1", Instant{}, Offset(1000)))
+	f(`{"requestId":"7","results":[{"alternatives":[{"transcript":"So."}],"isFinal":true,"resultEndTime":"5s","channelTag":1}]}`,
+		said("So.", "1", Instant{}, Offset(5000)))
 	// So is an end that goes back.
 	f(`{"requestId":"7","results":[{"alternatives":[{"transcript":"So."}],"isFinal":true,"resultEndTime":"0.5s","channelTag":1}]}`,
 		said("So.", "1", Instant{}, Offset(500)))
+
+	// One without an end leaves the one before as it is.
+	f(`{"results":[{"alternatives":[{"transcript":"So."}],"isFinal":true,"channelTag":1}]}`, said("So.", "1", Instant{}, Instant{}))
+	f(`{"results":[{"alternatives":[{"transcript":"No."}],"isFinal":true,"resultEndTime":"0.9s","channelTag":1}]}`,
+		said("No.", "1", Offset(500), Offset(900)))
 
 	f(`{"results":[{"isFinal":true}]}`, said("", "", Instant{}, Instant{}))
 	f(`{"results":null}`, Event{Kind: Noise, Session: "7"})

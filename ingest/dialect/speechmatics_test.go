@@ -44,6 +44,7 @@ func TestSpeechmatics(t *testing.T) {
 	f(final("", word("$", "S1", `,"attaches_to":"next"`), word("5", "S1", "")), says("$5", "S1"))
 	f(final("who", word("who", "UU", "")), says("who", ""))
 	f(final("bare"), says("bare", ""))
+	f(final("S1 ", word("S1", "S1", "")), says("S1 ", "S1"))
 	f(final(""), Event{Kind: Noise})
 
 	f(`{"message":"EndOfUtterance","metadata":{"start_time":8.12,"end_time":8.12}}`, Event{Kind: Boundary, Session: "s1", End: Offset(8120)})
@@ -52,8 +53,8 @@ func TestSpeechmatics(t *testing.T) {
 	f(`{"message":"EndOfTranscript"}`, Event{Kind: End, Session: "s1"})
 	f(`{"message":"News"}`, Event{Kind: Unknown})
 
-	// A language without spaces.
+	// Another session, in a language without spaces. Its S2 follows nobody.
 	f(`{"message":"RecognitionStarted","id":"s1","language_pack_info":{"word_delimiter":""}}`, Event{Kind: Begin, Session: "s1"})
-	f(final("", word("你", "S1", ""), word("好", "S1", "")), says("你好", "S1"))
+	f(final("", word("你", "S2", ""), word("好", "S2", "")), says("你好", "S2"))
 	checkFinish(t, d)
 }
