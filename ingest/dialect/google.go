@@ -13,7 +13,7 @@ import (
 // FreeSWITCH.
 //
 // Each result with isFinal is an utterance. Proto3 leaves defaults out: without
-// isFinal it is not, and a word without a start starts at 0. Only words have
+// isFinal it is not, and a first word without a start starts at 0. Only words have
 // starts; without words a final starts where the one before on its channel
 // ended. With diarization the words repeat all that was said since the start:
 // only those after the final before count, and the text is the transcript's.
@@ -118,16 +118,19 @@ func (d *google) final(channel string, result gjson.Result, emit func(Event)) {
 	}
 }
 
-// googleNew leaves out the words that the finals before had. Where no time
-// tells, because there are none or the clock began anew, the last words are as
-// many as were said.
+// googleNew leaves out the words that the finals before had, if there are more
+// words than were said. Where no time tells which, because there are none or
+// the clock began anew, it is the last ones.
 func googleNew(words []word, before Instant, said int) []word {
+	if len(words) <= said {
+		return words
+	}
 	for i, w := range words {
 		if w.end.ms > before.ms {
 			return words[i:]
 		}
 	}
-	return words[max(0, len(words)-said):]
+	return words[len(words)-said:]
 }
 
 func googleWords(all gjson.Result) []word {
@@ -143,8 +146,8 @@ func googleWords(all gjson.Result) []word {
 		if next.speaker == "0" {
 			next.speaker = "" // a default that Node writes out
 		}
-		if !begins.Exists() && next.end.Known() {
-			next.start = Offset(0)
+		if len(words) == 0 && !begins.Exists() && next.end.Known() {
+			next.start = Offset(0) // the default that proto3 leaves out
 		}
 		words = append(words, next)
 		return true

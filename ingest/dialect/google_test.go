@@ -24,6 +24,9 @@ func TestGoogle(t *testing.T) {
 	// A word that starts at 0 has no start.
 	f(`{"metadata":{"request_id":"8"},"results":[{"alternatives":[{"transcript":"Hi.","words":[{"word":"Hi.","endOffset":"0.400s"}]}],"isFinal":true}]}`,
 		Event{Kind: Final, Session: "8", Text: "Hi.", Start: Offset(0), End: Offset(400)})
+	// Words that go back are on a clock that began anew.
+	f(`{"results":[{"alternatives":[{"transcript":"Oh hi.","words":[{"word":"Oh","startOffset":"0.100s","endOffset":"0.200s"},{"word":"hi.","startOffset":"0.300s","endOffset":"0.500s"}]}],"isFinal":true}]}`,
+		Event{Kind: Final, Session: "8", Text: "Oh hi.", Start: Offset(100), End: Offset(500)})
 	// Another request is another clock.
 	f(`{"requestId":"7","results":[{"alternatives":[{"transcript":"So."}],"isFinal":true,"resultEndTime":"5s","channelTag":1}]}`,
 		said("So.", "1", Instant{}, Offset(5000)))
@@ -69,6 +72,8 @@ func TestGoogleDiarization(t *testing.T) {
 	// The transcript is what was said: words that differ do not part it.
 	f("How are you? So.", one+two+three, said("How are you? So.", "1", 1500, 4400))
 	f("", one+two+three, Event{Kind: Final})
+	// Only the first word of all may have its start left out.
+	f("Yes.", one+two+three+`,{"word":"Yes.","endTime":"5s"}`, said("Yes.", "", 4400, 5000))
 	// Without times the last words count.
 	f("No. Yes.", `{"word":"Oh","speakerTag":3},{"word":"No.","speakerTag":1},{"word":"Yes.","speakerTag":2}`,
 		Event{Kind: Final, Text: "No.", Speaker: "1"}, Event{Kind: Final, Text: "Yes.", Speaker: "2"})
