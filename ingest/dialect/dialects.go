@@ -12,5 +12,7 @@ var dialects = []Dialect{
 	{Name: "google", Socket: true, New: newGoogle},
 	{Name: "soniox", Socket: true, New: newSoniox},
 	{Name: "speechmatics", Socket: true, New: newSpeechmatics},
+	{Name: "openai-realtime", Socket: true, New: newOpenAI},
+	{Name: "riva", Socket: true, New: newRiva},
 	{Name: "vosk", Socket: true, New: newVosk},
 }

@@ -69,6 +69,31 @@ func in(unit int, v gjson.Result) Instant {
 	return Offset(ms)
 }
 
+// wordTimes is when the first of words begins and the last ends. keys are the
+// names that start and end have, the preferred spelling first.
+func wordTimes(words gjson.Result, unit int, start, end []string) (from, to Instant) {
+	all := words.Array()
+	if len(all) == 0 {
+		return from, to
+	}
+	return in(unit, field(all[0], start...)), in(unit, field(all[len(all)-1], end...))
+}
+
+// field is the first of the fields that an object has, null being none.
+func field(o gjson.Result, names ...string) gjson.Result {
+	for _, name := range names {
+		if v := o.Get(name); v.Exists() && v.Type != gjson.Null {
+			return v
+		}
+	}
+	return gjson.Result{}
+}
+
+// isSet reads a flag: true, or a string or number that means it.
+func isSet(v gjson.Result) bool {
+	return v.Type == gjson.True || v.Type == gjson.String && strings.EqualFold(v.Str, "true") || v.Raw == "1"
+}
+
 // speech is text as it is to be shown: without white space around it. Where
 // there is no letter, digit or symbol in it, nothing was said.
 func speech(s string) string {

@@ -1,0 +1,24 @@
+package dialect
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/tidwall/gjson"
+)
+
+func TestCallOf(t *testing.T) {
+	f := func(slot string, want Call) {
+		t.Helper()
+		if got := callOf(gjson.Parse(slot), "own"); !reflect.DeepEqual(got, want) {
+			t.Errorf("callOf(%s) = %+v, want %+v", slot, got, want)
+		}
+	}
+	full := Call{Key: "0LQ5", Org: "north", Start: 1787303700000, Channels: map[string]string{"inbound": "END_USER", "1": "HUMAN_AGENT:005x"}}
+	f(`{"vendorCallKey":"0LQ5","org":"north","start":1787303700000,"channel.inbound":"END_USER","channel.1":"HUMAN_AGENT:005x","other":{"vendorCallKey":"no"}}`, full)
+	f(`{"vendorCallKey":" 0LQ5 ","org":"north","start":"1787303700000","channel.inbound":"END_USER","channel.1":"HUMAN_AGENT:005x"}`, full)
+	f(`"{\"vendorCallKey\":7}"`, Call{Key: "7"})
+	for _, slot := range []string{``, `null`, `7`, `"x"`, `"{"`, `[]`, `["vendorCallKey"]`, `{}`, `{"vendorCallKey":""}`, `{"vendorCallKey":null,"org":{},"start":"soon","channel.":"END_USER"}`} {
+		f(slot, Call{Key: "own"})
+	}
+}
