@@ -15,4 +15,6 @@ var dialects = []Dialect{
 	{Name: "openai-realtime", Socket: true, New: newOpenAI},
 	{Name: "riva", Socket: true, New: newRiva},
 	{Name: "vosk", Socket: true, New: newVosk},
+	{Name: "whisper_streaming", Socket: true, New: newWhisperStreaming},
+	{Name: "whisperlive", Socket: true, New: newWhisperLive},
 }
