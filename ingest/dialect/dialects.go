@@ -17,4 +17,5 @@ var dialects = []Dialect{
 	{Name: "vosk", Socket: true, New: newVosk},
 	{Name: "whisper_streaming", Socket: true, New: newWhisperStreaming},
 	{Name: "whisperlive", Socket: true, New: newWhisperLive},
+	{Name: "whisperlivekit", Socket: true, New: newWhisperLiveKit},
 }
