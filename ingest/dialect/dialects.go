@@ -12,6 +12,8 @@ var dialects = []Dialect{
 	{Name: "google", Socket: true, New: newGoogle},
 	{Name: "soniox", Socket: true, New: newSoniox},
 	{Name: "speechmatics", Socket: true, New: newSpeechmatics},
+	{Name: "genesys-audiohook", Socket: true, New: newAudioHook},
+	{Name: "genesys-notifications", Post: true, Socket: true, New: newGenesysNotifications},
 	{Name: "openai-realtime", Socket: true, New: newOpenAI},
 	{Name: "riva", Socket: true, New: newRiva},
 	{Name: "vosk", Socket: true, New: newVosk},
