@@ -52,6 +52,13 @@ func tooDeep(frame []byte) bool {
 	return false
 }
 
+// isBinary says whether a frame of an engine that sends audio beside text is
+// not text.
+func isBinary(frame []byte) bool {
+	frame = bytes.TrimSpace(frame)
+	return len(frame) > 0 && frame[0] != '{'
+}
+
 // in reads a number, or a string that holds one, as an offset in unit.
 // Negative offsets, which some engines use for "none", are unknown.
 func in(unit int, v gjson.Result) Instant {
