@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"net/url"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -12,22 +13,38 @@ import (
 // Where it names no key, the call has the engine's own name for it.
 func callOf(slot gjson.Result, own string) Call {
 	c := Call{Key: own}
+	c.read(slot)
+	return c
+}
+
+// read takes in what a slot says.
+func (c *Call) read(slot gjson.Result) {
 	if slot.Type == gjson.String {
 		parsed, err := object([]byte(slot.Str))
 		if err != nil {
-			return c
+			return
 		}
 		slot = parsed
 	}
 	slot.ForEach(func(name, value gjson.Result) bool {
-		c.set(name.Str, value)
+		c.set(name.Str, label(value))
 		return true
 	})
-	return c
 }
 
-func (c *Call) set(name string, value gjson.Result) {
-	s := strings.TrimSpace(label(value))
+// query takes in the query of a URL.
+func (c *Call) query(address string) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return
+	}
+	for name, values := range u.Query() {
+		c.set(name, values[0])
+	}
+}
+
+func (c *Call) set(name, value string) {
+	s := strings.TrimSpace(value)
 	channel, isChannel := strings.CutPrefix(name, "channel.")
 	switch {
 	case s == "":

@@ -22,3 +22,16 @@ func TestCallOf(t *testing.T) {
 		f(slot, Call{Key: "own"})
 	}
 }
+
+func TestCallQuery(t *testing.T) {
+	f := func(address string, want Call) {
+		t.Helper()
+		got := Call{Key: "own"}
+		if got.query(address); !reflect.DeepEqual(got, want) {
+			t.Errorf("the query of %s is %+v, want %+v", address, got, want)
+		}
+	}
+	f("/hook?vendorCallKey=k&org=north&start=1787303700000&channel.1=END_USER", Call{Key: "k", Org: "north", Start: 1787303700000, Channels: map[string]string{"1": "END_USER"}})
+	f("/hook", Call{Key: "own"})
+	f("%", Call{Key: "own"})
+}

@@ -16,6 +16,7 @@ var dialects = []Dialect{
 	{Name: "bandwidth", Socket: true, New: newBandwidth},
 	{Name: "genesys-audiohook", Socket: true, New: newAudioHook},
 	{Name: "genesys-notifications", Post: true, Socket: true, New: newGenesysNotifications},
+	{Name: "jambonz", Post: true, Socket: true, Subprotocols: []string{"ws.jambonz.org"}, New: newJambonz},
 	{Name: "openai-realtime", Socket: true, New: newOpenAI},
 	{Name: "riva", Socket: true, New: newRiva},
 	{Name: "telnyx-stt", Socket: true, New: newTelnyx},
