@@ -17,6 +17,7 @@ var dialects = []Dialect{
 	{Name: "genesys-audiohook", Socket: true, New: newAudioHook},
 	{Name: "genesys-notifications", Post: true, Socket: true, New: newGenesysNotifications},
 	{Name: "jambonz", Post: true, Socket: true, Subprotocols: []string{"ws.jambonz.org"}, New: newJambonz},
+	{Name: "mapping", Post: true, Socket: true, New: newMapping},
 	{Name: "openai-realtime", Socket: true, New: newOpenAI},
 	{Name: "riva", Socket: true, New: newRiva},
 	{Name: "telnyx-stt", Socket: true, New: newTelnyx},

@@ -60,7 +60,8 @@ func isBinary(frame []byte) bool {
 }
 
 // in reads a number, or a string that holds one, as an offset in unit.
-// Negative offsets, which some engines use for "none", are unknown.
+// Negative offsets, which some engines use for "none", are unknown, also where
+// they are a fraction of a millisecond.
 func in(unit int, v gjson.Result) Instant {
 	if v.Type != gjson.Number && v.Type != gjson.String {
 		return Instant{}
@@ -70,7 +71,7 @@ func in(unit int, v gjson.Result) Instant {
 		number = v.Str
 	}
 	ms, ok := decimal(number, unit)
-	if !ok || ms < 0 {
+	if !ok || strings.HasPrefix(strings.TrimSpace(number), "-") {
 		return Instant{}
 	}
 	return Offset(ms)

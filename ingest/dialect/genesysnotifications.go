@@ -32,9 +32,9 @@ func (d genesysNotifications) Decode(frame []byte, emit func(Event)) error {
 		body = o
 	}
 	e := Event{Session: label(body.Get("communicationId"))}
-	transcripts := body.Get("transcripts")
+	zero, transcripts := body.Get("transcriptionStartTimeMs"), body.Get("transcripts")
 	for _, t := range transcripts.Array() {
-		d.transcript(t, field(body, "transcriptionStartTimeMs"), e, emit)
+		d.transcript(t, zero, e, emit)
 	}
 	status := body.Get("status.status").Str
 	switch {

@@ -47,8 +47,9 @@ func (d *riva) results(o gjson.Result, emit func(Event)) {
 	if len(all) == 0 {
 		emit(Event{Kind: Noise})
 	}
+	session := label(o.Get("id.value"))
 	for _, r := range all {
-		d.result(r, label(o.Get("id.value")), emit)
+		d.result(r, session, emit)
 	}
 }
 

@@ -38,7 +38,8 @@ type whisperLiveKit struct {
 }
 
 const (
-	maxGiven    = 64
+	maxGiven    = 16
+	maxCut      = 4096 // bytes: no part is looked for in a longer line
 	kitsSilence = "-2"
 )
 
@@ -192,7 +193,7 @@ func (l line) same(other line) bool {
 // other ends was not: short answers often repeat the last word.
 func (l line) within(other line) bool {
 	return l.start.ms >= other.start.ms && l.start.ms < other.end.ms && l.end.ms <= other.end.ms &&
-		strings.Contains(other.text, l.text) && (l.start != other.start || l.speaker != other.speaker)
+		len(other.text) <= maxCut && strings.Contains(other.text, l.text) && (l.start != other.start || l.speaker != other.speaker)
 }
 
 func (l line) final() Event {
