@@ -88,7 +88,7 @@ func (d audioHook) transcript(data gjson.Result, e Event, emit func(Event)) {
 			e.Text = tokenText(tokens)
 		}
 	}
-	emit(e)
+	emit(e.ordered())
 }
 
 // isoSpan is from where first begins to where last ends.

@@ -55,7 +55,7 @@ func (d bandwidth) transcription(o gjson.Result, emit func(Event)) {
 			e.End = moment(items[len(items)-1].Get("endTime"))
 		}
 	}
-	emit(e)
+	emit(e.ordered())
 }
 
 // moment is a time of the world in ISO 8601. One without a zone is in UTC.

@@ -87,6 +87,15 @@ func wordTimes(words gjson.Result, unit int, start, end []string) (from, to Inst
 	return in(unit, field(all[0], start...)), in(unit, field(all[len(all)-1], end...))
 }
 
+// ordered lets no event end before it starts: such an end is a fault of the
+// engine's, and unknown.
+func (e Event) ordered() Event {
+	if e.Start.kind == e.End.kind && e.End.ms < e.Start.ms {
+		e.End = Instant{}
+	}
+	return e
+}
+
 // field is the first of the fields that an object has, null being none.
 func field(o gjson.Result, names ...string) gjson.Result {
 	for _, name := range names {

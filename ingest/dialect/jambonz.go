@@ -110,7 +110,7 @@ func (d *jambonz) words(e Event, said gjson.Result) Event {
 		e.Kind = Final
 		e.Start, e.End, e.Speaker = vendorWords(said.Get("vendor"), e.Text)
 	}
-	return e
+	return e.ordered()
 }
 
 func jambonzStatus(e Event, data gjson.Result) Event {

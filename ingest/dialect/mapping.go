@@ -228,7 +228,7 @@ func (d *mapping) event(r gjson.Result) Event {
 			e.End = e.Start.Plus(length.ms)
 		}
 	}
-	return e
+	return e.ordered()
 }
 
 // Finish has nothing to say: nothing is remembered.

@@ -186,7 +186,7 @@ func (d *openAI) segment(it *openAIItem, o gjson.Result, emit func(Event)) {
 	if id := label(o.Get("id")); id != "" {
 		e.ID += "/" + id
 	}
-	it.waiting = append(it.waiting, e)
+	it.waiting = append(it.waiting, e.ordered())
 }
 
 func (d *openAI) complete(it *openAIItem, o gjson.Result, emit func(Event)) {
@@ -199,7 +199,7 @@ func (d *openAI) complete(it *openAIItem, o gjson.Result, emit func(Event)) {
 	if start, end, speaker := rivaWords(o.Get("words_info.words")); start.Known() {
 		e.Start, e.End, e.Speaker = start, end, speaker
 	}
-	it.waiting = append(it.waiting, e)
+	it.waiting = append(it.waiting, e.ordered())
 	it.done, it.heard = true, nil
 }
 
@@ -247,7 +247,7 @@ func (it *openAIItem) say(emit func(Event)) {
 func (d *openAI) Finish(emit func(Event)) {
 	for _, it := range d.items {
 		if text := speech(string(it.heard)); text != "" && !it.done {
-			it.waiting = append(it.waiting, Event{Kind: Final, Text: text, Start: it.start, End: it.end, ID: it.id})
+			it.waiting = append(it.waiting, Event{Kind: Final, Text: text, Start: it.start, End: it.end, ID: it.id}.ordered())
 		}
 		it.say(emit)
 	}

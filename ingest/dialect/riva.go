@@ -68,7 +68,7 @@ func (d *riva) result(r gjson.Result, session string, emit func(Event)) {
 		}
 	}
 	if e.Kind == Final || d.partials {
-		emit(e)
+		emit(e.ordered())
 	}
 }
 
@@ -102,7 +102,7 @@ func (d *riva) realtime(o gjson.Result, emit func(Event)) {
 		if ms, ok := e.Start.Offset(); ok && e.ID != "" {
 			e.ID += "@" + strconv.FormatInt(ms, 10)
 		}
-		emit(e)
+		emit(e.ordered())
 		if isSet(o.Get("is_last_result")) {
 			emit(Event{Kind: End})
 		}

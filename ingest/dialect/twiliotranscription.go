@@ -28,6 +28,9 @@ func (d twilioTranscription) Decode(frame []byte, emit func(Event)) error {
 	if err != nil {
 		return err
 	}
+	if value("TranscriptionEvent") == "" {
+		return fmt.Errorf("%w: it has no TranscriptionEvent", ErrFrame)
+	}
 	e := Event{Session: value("TranscriptionSid"), ID: value("SequenceId")}
 	at := Instant{}
 	if ms, ok := timestamp(value("Timestamp")); ok {
@@ -60,7 +63,7 @@ func twilioForm(frame []byte) (value func(string) string, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: it must be a form (application/x-www-form-urlencoded)", ErrFrame)
 	}
-	return form.Get, nil
+	return func(name string) string { return strings.ToValidUTF8(form.Get(name), "\uFFFD") }, nil
 }
 
 func (d twilioTranscription) content(value func(string) string, e Event, emit func(Event)) error {

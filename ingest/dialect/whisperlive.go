@@ -50,9 +50,9 @@ func (d *whisperLive) Decode(frame []byte, emit func(Event)) error {
 		d.Finish(emit)
 		emit(Event{Kind: End, Session: session})
 	case status == "WAIT":
-		emit(Event{Kind: Failure, Text: "WAIT " + message, Session: session}) // the server is full, for so many minutes
+		emit(Event{Kind: Failure, Text: speech("WAIT " + message), Session: session}) // the server is full, for so many minutes
 	case status == "ERROR":
-		emit(Event{Kind: Failure, Text: message, Session: session})
+		emit(Event{Kind: Failure, Text: speech(message), Session: session})
 	case status == "WARNING", o.Get("language").Exists(), o.Get("translated_segments").Exists():
 		emit(Event{Kind: Noise, Session: session})
 	default:
@@ -65,7 +65,7 @@ func (d *whisperLive) segments(o gjson.Result, session string, emit func(Event))
 	d.last = Event{}
 	for _, s := range o.Get("segments").Array() {
 		e := Event{Kind: Final, Text: speech(s.Get("text").Str), Start: in(seconds, s.Get("start")), End: in(seconds, s.Get("end")),
-			Channel: label(s.Get("channel")), Speaker: label(s.Get("speaker")), Session: session}
+			Channel: label(s.Get("channel")), Speaker: label(s.Get("speaker")), Session: session}.ordered()
 		switch {
 		case !isSet(s.Get("completed")):
 			d.last = e

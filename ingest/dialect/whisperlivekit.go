@@ -197,7 +197,7 @@ func (l line) within(other line) bool {
 }
 
 func (l line) final() Event {
-	return Event{Kind: Final, Text: l.text, Start: l.start, End: l.end, Speaker: l.speaker, ID: l.id()}
+	return Event{Kind: Final, Text: l.text, Start: l.start, End: l.end, Speaker: l.speaker, ID: l.id()}.ordered()
 }
 
 func (l line) id() string {

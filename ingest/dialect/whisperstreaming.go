@@ -1,7 +1,6 @@
 package dialect
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 )
@@ -20,14 +19,12 @@ func newWhisperStreaming(Options) (Decoder, error) { return whisperStreaming{}, 
 
 func (whisperStreaming) Decode(frame []byte, emit func(Event)) error {
 	bad, n := 0, 0
-	for line := range bytes.Lines(frame) {
+	text := strings.TrimSpace(strings.ToValidUTF8(string(frame), "\uFFFD"))
+	for line := range strings.Lines(text + "\n") {
 		n++
-		text := strings.TrimSpace(string(line))
-		if text == "" {
-			continue
-		}
-		e, ok := whisperLine(text)
+		e, ok := whisperLine(strings.TrimSpace(line))
 		switch {
+		case n > 1 && strings.TrimSpace(line) == "":
 		case ok && e.Text != "":
 			emit(e)
 		case !ok && bad == 0:
@@ -52,7 +49,7 @@ func whisperLine(line string) (e Event, ok bool) {
 	if to >= 0 {
 		e.End = Offset(to)
 	}
-	return e, ok1 && ok2
+	return e.ordered(), ok1 && ok2
 }
 
 // Finish has nothing to say: no words are held back.
