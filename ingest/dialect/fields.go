@@ -96,6 +96,15 @@ func (e Event) ordered() Event {
 	return e
 }
 
+// kept is the event as a decoder may remember it: its strings do not keep the
+// frame alive that they were part of.
+func (e Event) kept() Event {
+	for _, s := range []*string{&e.Text, &e.Channel, &e.Speaker, &e.ID, &e.Session} {
+		*s = strings.Clone(*s)
+	}
+	return e
+}
+
 // field is the first of the fields that an object has, null being none.
 func field(o gjson.Result, names ...string) gjson.Result {
 	for _, name := range names {

@@ -207,7 +207,7 @@ func (d *mapping) event(r gjson.Result) Event {
 	if len(words) == 0 {
 		return Event{Kind: Unknown}
 	}
-	e := Event{Kind: Final, Text: speech(joined(words)),
+	e := Event{Kind: Final, Text: speech(spaced(words)),
 		Channel: d.channel.label(r), Speaker: d.speaker.label(r), ID: d.id.label(r), Session: d.session.label(r)}
 	switch {
 	case !d.final.holds(r):
@@ -252,7 +252,7 @@ func (c *condition) holds(r gjson.Result) bool {
 	return false
 }
 
-func joined(words []gjson.Result) string {
+func spaced(words []gjson.Result) string {
 	var all []string
 	for _, w := range words {
 		if s := strings.TrimSpace(label(w)); s != "" {

@@ -71,9 +71,9 @@ func (d *openAI) Decode(frame []byte, emit func(Event)) error {
 		d.item(o).start = d.heardUntil(o.Get("audio_start_ms"))
 		emit(Event{Kind: Noise})
 	case "input_audio_buffer.speech_stopped":
-		end := d.heardUntil(o.Get("audio_end_ms"))
-		d.item(o).end = end
-		emit(Event{Kind: Boundary, End: end})
+		it, end := d.item(o), d.heardUntil(o.Get("audio_end_ms"))
+		it.end = end
+		emit(Event{Kind: Boundary, End: end, ID: it.id})
 	case "input_audio_buffer.committed":
 		d.commit(o)
 		emit(Event{Kind: Noise})
@@ -186,7 +186,7 @@ func (d *openAI) segment(it *openAIItem, o gjson.Result, emit func(Event)) {
 	if id := label(o.Get("id")); id != "" {
 		e.ID += "/" + id
 	}
-	it.waiting = append(it.waiting, e.ordered())
+	it.waiting = append(it.waiting, e.ordered().kept())
 }
 
 func (d *openAI) complete(it *openAIItem, o gjson.Result, emit func(Event)) {
@@ -199,7 +199,7 @@ func (d *openAI) complete(it *openAIItem, o gjson.Result, emit func(Event)) {
 	if start, end, speaker := rivaWords(o.Get("words_info.words")); start.Known() {
 		e.Start, e.End, e.Speaker = start, end, speaker
 	}
-	it.waiting = append(it.waiting, e.ordered())
+	it.waiting = append(it.waiting, e.ordered().kept())
 	it.done, it.heard = true, nil
 }
 

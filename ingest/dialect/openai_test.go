@@ -25,7 +25,7 @@ var noNews = Event{Kind: Noise}
 // openAITurn sends an item's start, end and commit.
 func openAITurn(f func(string, ...Event), id, previous string, start, end int64) {
 	f(fmt.Sprintf(`"type":"input_audio_buffer.speech_started","audio_start_ms":%d,"item_id":"%s"`, start, id), noNews)
-	f(fmt.Sprintf(`"type":"input_audio_buffer.speech_stopped","audio_end_ms":%d,"item_id":"%s"`, end, id), Event{Kind: Boundary, End: Offset(end)})
+	f(fmt.Sprintf(`"type":"input_audio_buffer.speech_stopped","audio_end_ms":%d,"item_id":"%s"`, end, id), Event{Kind: Boundary, End: Offset(end), ID: id})
 	f(fmt.Sprintf(`"type":"input_audio_buffer.committed","item_id":"%s","previous_item_id":%s`, id, previous), noNews)
 }
 
@@ -91,7 +91,7 @@ func TestOpenAIPatience(t *testing.T) {
 	f(openAICompleted("b", "B"))
 	f(`"type":"input_audio_buffer.speech_started","audio_start_ms":12000,"item_id":"c"`, noNews)
 	f(`"type":"input_audio_buffer.speech_stopped","audio_end_ms":12001,"item_id":"c"`,
-		Event{Kind: Boundary, End: Offset(12001)}, Event{Kind: Final, Text: "B", Start: Offset(3000), End: Offset(4000), ID: "b"})
+		Event{Kind: Boundary, End: Offset(12001), ID: "c"}, Event{Kind: Final, Text: "B", Start: Offset(3000), End: Offset(4000), ID: "b"})
 	f(openAICompleted("lost", "Late."), Event{Kind: Final, Text: "Late.", Start: Offset(1000), End: Offset(2000), ID: "lost"})
 
 	_, f = openAIFrames(t, false)

@@ -68,7 +68,7 @@ func (d *whisperLive) segments(o gjson.Result, session string, emit func(Event))
 			Channel: label(s.Get("channel")), Speaker: label(s.Get("speaker")), Session: session}.ordered()
 		switch {
 		case !isSet(s.Get("completed")):
-			d.last = e
+			d.last = e.kept()
 			if d.partials {
 				e.Kind = Partial
 				emit(e)

@@ -115,9 +115,9 @@ func (d *whisperLiveKit) take(lines []line, o gjson.Result, emit func(Event)) {
 		for _, l := range lines[:n-1] {
 			d.settle(l, emit)
 		}
-		d.last = lines[n-1]
+		d.last = lines[n-1].kept()
 	}
-	d.buffer = o.Get("buffer_diarization").Str + o.Get("buffer_transcription").Str
+	d.buffer = strings.Clone(o.Get("buffer_diarization").Str + o.Get("buffer_transcription").Str)
 	if e := d.tail(); d.partials && e.Text != "" {
 		e.Kind, e.ID = Partial, ""
 		emit(e)
@@ -165,11 +165,16 @@ func (d *whisperLiveKit) settle(l line, emit func(Event)) {
 	} else {
 		emit(l.final())
 	}
-	l.text, l.speaker = strings.Clone(l.text), strings.Clone(l.speaker)
 	if len(d.given) == maxGiven {
 		d.given = slices.Delete(d.given, 0, 1)
 	}
-	d.given = append(d.given, l)
+	d.given = append(d.given, l.kept())
+}
+
+// kept is the line as it is remembered: see Event.kept.
+func (l line) kept() line {
+	l.text, l.speaker = strings.Clone(l.text), strings.Clone(l.speaker)
+	return l
 }
 
 // forgotten is R3.
