@@ -37,7 +37,7 @@ type openAI struct {
 const (
 	maxItems   = 32
 	maxWaiting = 8
-	patience   = 10_000  // ms of audio
+	patience   = 5_000   // ms of audio
 	maxHeard   = 1 << 16 // bytes of an item's deltas that are remembered
 	maxID      = 256     // bytes: an item with a longer name is not remembered
 )

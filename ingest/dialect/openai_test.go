@@ -46,6 +46,8 @@ func TestOpenAI(t *testing.T) {
 	f(openAICompleted("z", "From the middle."), Event{Kind: Final, Text: "From the middle.", ID: "z"})
 	f(openAIStep+`completed","transcript":"Nameless."`, Event{Kind: Final, Text: "Nameless."})
 	f(openAICompleted("y", ""), Event{Kind: Final, ID: "y"})
+	f(openAICompleted("x", "Yes.")+`,"words_info":{"words":[{"start_time":100,"end_time":200,"speaker_tag":1}]}`,
+		Event{Kind: Final, Text: "Yes.", Start: Offset(100), End: Offset(200), Speaker: "1", ID: "x"})
 	f(`"type":"error","error":{"message":"Too much."}`, Event{Kind: Failure, Text: "Too much."})
 	for _, known := range []string{"session.updated", "response.done", "conversation.item.added", "input_audio_buffer.append", "rate_limits.updated"} {
 		f(`"type":"`+known+`"`, noNews)
@@ -75,12 +77,13 @@ func TestOpenAIOrder(t *testing.T) {
 	f(openAIStep+`failed","item_id":"d","error":{"message":"Unintelligible."}`,
 		Event{Kind: Failure, Text: "Unintelligible.", ID: "d"}, final("e", 8100, 9000))
 
-	// Commits that come in another order: previous_item_id decides.
+	// previous_item_id decides, whatever came first.
+	f(`"type":"input_audio_buffer.speech_started","audio_start_ms":9200,"item_id":"h"`, noNews)
+	f(`"type":"input_audio_buffer.speech_started","audio_start_ms":9100,"item_id":"g"`, noNews)
 	f(`"type":"input_audio_buffer.committed","item_id":"h","previous_item_id":"g"`, noNews)
 	f(`"type":"input_audio_buffer.committed","item_id":"g","previous_item_id":"e"`, noNews)
-	f(`"type":"input_audio_buffer.committed","item_id":"h","previous_item_id":"g"`, noNews)
 	f(openAICompleted("h", "H"))
-	f(openAICompleted("g", "G"), Event{Kind: Final, Text: "G", ID: "g"}, Event{Kind: Final, Text: "H", ID: "h"})
+	f(openAICompleted("g", "G"), Event{Kind: Final, Text: "G", Start: Offset(9100), ID: "g"}, Event{Kind: Final, Text: "H", Start: Offset(9200), ID: "h"})
 }
 
 // R2: an item that is never completed holds the others up for a while only.
@@ -89,9 +92,9 @@ func TestOpenAIPatience(t *testing.T) {
 	openAITurn(f, "lost", "null", 1000, 2000)
 	openAITurn(f, "b", `"lost"`, 3000, 4000)
 	f(openAICompleted("b", "B"))
-	f(`"type":"input_audio_buffer.speech_started","audio_start_ms":12000,"item_id":"c"`, noNews)
-	f(`"type":"input_audio_buffer.speech_stopped","audio_end_ms":12001,"item_id":"c"`,
-		Event{Kind: Boundary, End: Offset(12001), ID: "c"}, Event{Kind: Final, Text: "B", Start: Offset(3000), End: Offset(4000), ID: "b"})
+	f(`"type":"input_audio_buffer.speech_started","audio_start_ms":7000,"item_id":"c"`, noNews)
+	f(`"type":"input_audio_buffer.speech_stopped","audio_end_ms":7001,"item_id":"c"`,
+		Event{Kind: Boundary, End: Offset(7001), ID: "c"}, Event{Kind: Final, Text: "B", Start: Offset(3000), End: Offset(4000), ID: "b"})
 	f(openAICompleted("lost", "Late."), Event{Kind: Final, Text: "Late.", Start: Offset(1000), End: Offset(2000), ID: "lost"})
 
 	_, f = openAIFrames(t, false)

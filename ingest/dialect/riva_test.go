@@ -41,6 +41,7 @@ func TestRivaRealtime(t *testing.T) {
 	}
 	f(`{"type":"conversation.created","conversation":{"id":"conv_1"}}`, Event{Kind: Begin, Session: "conv_1"})
 	f(`{`+step+`delta","item_id":"msg_3","delta":"My"}`, Event{Kind: Partial, Text: "My", ID: "msg_3"})
+	f(`{`+step+`delta","delta":"..."}`, Event{Kind: Partial})
 	// Several results of one item are several, and the same however they come.
 	word := func(start string) string {
 		return `{` + step + `completed","item_id":"msg_3","transcript":"My parcel","is_last_result":false,"words_info":{"words":[{"word":"My","start_time":` + start + `,"end_time":5060,"speaker_tag":1}]}}`

@@ -49,6 +49,7 @@ func TestWhisperLiveKit(t *testing.T) {
 	f(`{"type":"ready_to_stop"}`, kitFinal("2", "So?", 15000, 16000), Event{Kind: End})
 	checkFinish(t, d)
 
+	f(`{"lines":[{"speaker":1,"text":"When?","start":"soon"},{"speaker":1,"text":null}]}`, Event{Kind: Final, Text: "When?", Speaker: "1", ID: line{speaker: "1", text: "When?"}.id()})
 	f(`{"error":"no ffmpeg"}`, Event{Kind: Failure, Text: "no ffmpeg"})
 	f(`{"type":"news"}`, Event{Kind: Unknown})
 
