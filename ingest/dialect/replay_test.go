@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
@@ -47,12 +48,17 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// anyOptions are options that every dialect takes: mapping does not do without.
+func anyOptions(partials bool) Options {
+	return Options{Partials: partials, Values: url.Values{mapPrefix + "text": {"text"}}}
+}
+
 // sayAll gives files to a new decoder, and emits the words that stand.
 func sayAll(t *testing.T, d Dialect, files []string, emit func(Event)) {
 	if len(files) == 0 {
 		return
 	}
-	decoder, err := d.New(Options{})
+	decoder, err := d.New(anyOptions(false))
 	if err != nil {
 		t.Fatal(err)
 	}
