@@ -27,7 +27,8 @@ import (
 //	    patience: a completion that is late comes late, and nothing is lost
 //	R3  a diarised item comes as segments, and once more as a whole: what
 //	    comes first of the two is taken, the other left
-//	R4  at the end deltas that nothing completed are final
+//	R4  at the end deltas that nothing completed are final, under a name of
+//	    their own: on another connection the whole item may come yet
 type openAI struct {
 	partials bool
 	items    []*openAIItem // in the order of the conversation, at most maxItems
@@ -247,7 +248,7 @@ func (it *openAIItem) say(emit func(Event)) {
 func (d *openAI) Finish(emit func(Event)) {
 	for _, it := range d.items {
 		if text := speech(string(it.heard)); text != "" && !it.done {
-			it.waiting = append(it.waiting, Event{Kind: Final, Text: text, Start: it.start, End: it.end, ID: it.id}.ordered())
+			it.waiting = append(it.waiting, Event{Kind: Final, Text: text, Start: it.start, End: it.end, ID: it.id + "/heard"}.ordered())
 		}
 		it.say(emit)
 	}

@@ -133,7 +133,7 @@ func TestOpenAIFinish(t *testing.T) {
 	openAITurn(f, "b", `"a"`, 3000, 4000)
 	f(openAICompleted("b", "B"))
 	checkFinish(t, d,
-		Event{Kind: Final, Text: "My par", Start: Offset(1000), End: Offset(2000), ID: "a"},
+		Event{Kind: Final, Text: "My par", Start: Offset(1000), End: Offset(2000), ID: "a/heard"},
 		Event{Kind: Final, Text: "B", Start: Offset(3000), End: Offset(4000), ID: "b"})
 	checkFinish(t, d)
 }
