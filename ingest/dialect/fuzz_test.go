@@ -121,7 +121,7 @@ func checkPromises(t *testing.T, d Dialect, frames [][]byte) {
 
 // run decodes frames by a new decoder. Spoiling overwrites each one afterwards.
 func run(t *testing.T, d Dialect, frames [][]byte, spoil bool) (events []Event, faults []string) {
-	decoder, err := d.New(Options{Partials: true})
+	decoder, err := d.New(anyOptions(true))
 	if err != nil {
 		t.Fatalf("%s: %v", d.Name, err)
 	}
@@ -143,7 +143,7 @@ func run(t *testing.T, d Dialect, frames [][]byte, spoil bool) (events []Event, 
 
 // standing is what a frame alone says that will not change.
 func standing(t *testing.T, d Dialect, frame []byte, partials bool) (events []Event) {
-	decoder, err := d.New(Options{Partials: partials})
+	decoder, err := d.New(anyOptions(partials))
 	if err != nil {
 		t.Fatalf("%s: %v", d.Name, err)
 	}
@@ -188,7 +188,7 @@ func TestMemory(t *testing.T) {
 			if !ok {
 				t.Fatal("there are samples, and no dialect")
 			}
-			decoder, err := d.New(Options{})
+			decoder, err := d.New(anyOptions(false))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -240,7 +240,7 @@ func TestHostile(t *testing.T) {
 	}
 	for _, d := range All() {
 		for name, frame := range frames {
-			decoder, err := d.New(Options{})
+			decoder, err := d.New(anyOptions(false))
 			if err != nil {
 				t.Fatal(err)
 			}
