@@ -42,6 +42,7 @@ type engine struct {
 	// Server.mu guards these.
 	call      string // empty: not known
 	told      map[string]string
+	session   string              // as the call remembers it
 	assembler *assembly.Assembler // of the call's words; nil: the call is not known
 	opening   *opening            // of stream
 	stream    *stream             // nil: none is open
@@ -253,8 +254,8 @@ func (e *engine) takeEvent(event *dialect.Event, at time.Time) (ok bool) {
 		}
 	}
 	e.assembler.Take(event, at)
-	if event.Session != "" {
-		e.stream.call.sessions[e.leg.name()] = event.Session
+	if session := e.assembler.Session(); session != e.session {
+		e.session, e.stream.call.sessions[e.leg.name()] = session, session
 	}
 	if event.Kind == dialect.End {
 		e.release(at)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"example.com/steno/ingest/dialect"
@@ -93,7 +94,7 @@ func (a *Assembler) session(e *dialect.Event) {
 			a.clock = &clock{}
 			clear(a.lanes)
 		}
-		a.namer.session = e.Session
+		a.namer.session = strings.Clone(e.Session) // not the frame that it is part of
 	}
 	a.begun = a.begun || e.Session != ""
 	if ms, ok := e.Start.Absolute(); ok && e.Kind == dialect.Begin && !a.clock.given && plausible(ms) {
@@ -118,8 +119,6 @@ func (a *Assembler) hear(e *dialect.Event, at time.Time) {
 // words takes in what stands.
 func (a *Assembler) words(e *dialect.Event, at time.Time) {
 	l := a.lane(e.Channel)
-	a.run(l, e)
-	l.clock.observe(e, at)
 	if !wordless(e.Text) || e.Glued && e.Text != "" && l.open != nil { // A6
 		p := Piece{
 			ID: a.namer.name(e, l.clock.run), Text: e.Text, named: e.ID != "", glued: e.Glued,
@@ -127,7 +126,7 @@ func (a *Assembler) words(e *dialect.Event, at time.Time) {
 		}
 		if t := a.replace(p, e.Hold); t != nil && t != l.open {
 			return // a better version of a turn that was closed before
-		} else if t == nil && !a.taken(p) {
+		} else if t == nil && !a.known(l, e, &p) {
 			a.join(l, e, p)
 		}
 	}
@@ -137,6 +136,34 @@ func (a *Assembler) words(e *dialect.Event, at time.Time) {
 		}
 		a.close(l)
 	}
+}
+
+// known tells a piece that was taken before from a new one, which may be the
+// first of a run of the engine's clock: then p is that run's (T3). Words that
+// were taken before count for the runs too, which must be numbered the same
+// when an engine's words come again. Channels of one source share their runs.
+func (a *Assembler) known(l *lane, e *dialect.Event, p *Piece) bool {
+	start, ok := e.Start.Offset()
+	if !ok {
+		start, ok = e.End.Offset()
+	}
+	known := a.taken(*p)
+	if ok && !known && start+restart < l.highest {
+		a.close(l)
+		if l.clock.next == nil {
+			l.clock.next = &clock{run: l.clock.run + 1}
+		}
+		l.clock, l.highest, a.clock = l.clock.next, start, l.clock.next
+		if p.clock = l.clock; !p.named {
+			p.ID = a.namer.name(e, l.clock.run)
+			known = a.taken(*p)
+		}
+	}
+	if ok {
+		l.highest = max(l.highest, start)
+	}
+	l.clock.observe(e, p.at)
+	return known
 }
 
 // replace puts a piece in the place of its earlier version, if that is still
@@ -184,29 +211,6 @@ func (a *Assembler) join(l *lane, e *dialect.Event, p Piece) {
 		l.open = &turn{channel: e.Channel, speaker: e.Speaker, began: p.at}
 	}
 	l.open.add(p)
-}
-
-// run moves a channel to the next run of the engine's clock where its offsets
-// have gone back (T3). Channels of one source share their runs. Words that
-// were taken before count too: runs must be numbered the same when an engine's
-// words come again.
-func (a *Assembler) run(l *lane, e *dialect.Event) {
-	start, ok := e.Start.Offset()
-	if !ok {
-		start, ok = e.End.Offset()
-	}
-	if !ok {
-		return
-	}
-	if start+restart < l.highest {
-		a.close(l)
-		if l.clock.next == nil {
-			l.clock.next = &clock{run: l.clock.run + 1}
-		}
-		l.clock, l.highest = l.clock.next, start
-		a.clock = l.clock
-	}
-	l.highest = max(l.highest, start)
 }
 
 // parted is true where p cannot be the same turn's: by silence or by length.
@@ -350,7 +354,7 @@ func (a *Assembler) lane(channel string) *lane {
 			clear(a.lanes)
 		}
 		l = &lane{clock: a.clock}
-		a.lanes[channel] = l
+		a.lanes[strings.Clone(channel)] = l
 	}
 	return l
 }
