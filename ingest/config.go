@@ -57,8 +57,8 @@ type Config struct {
 	// Default 100,000.
 	MaxStreamsTotal int
 
-	// MaxRate is how many messages a second one connection may send, partials
-	// and pings included. Default 10,000.
+	// MaxRate is how many messages a second one connection of the native
+	// protocol may send, partials and pings included. Default 10,000.
 	MaxRate int
 
 	// Dialects are the engines' formats that have a door. Default: all of

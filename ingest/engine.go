@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"example.com/steno/batcher/spool"
@@ -78,6 +79,11 @@ func (s *Server) serveEngine(w http.ResponseWriter, r *http.Request) {
 		c.engine.open(l.call)
 	}
 	c.serve()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.engine.timer != nil {
+		c.engine.timer.Stop()
+	}
 }
 
 // take handles a frame. It returns false when the connection is closing.
@@ -131,7 +137,7 @@ func (e *engine) tally(event *dialect.Event) {
 	switch {
 	case event.Kind == dialect.Partial && s.cfg.OnPartial != nil && e.stream != nil && event.Text != "":
 		who := e.leg.who(event.Channel, event.Speaker, e.opening.call, e.told)
-		s.cfg.OnPartial(Partial{Stream: e.opening.id, Call: e.opening.call, Speaker: who.participantID, SenderType: who.senderType, Content: event.Text})
+		s.cfg.OnPartial(Partial{Stream: e.opening.id, Call: e.opening.call, Speaker: who.participantID, SenderType: who.senderType, Content: strings.Clone(event.Text)})
 	case event.Kind == dialect.Failure && !e.failed:
 		e.failed = true
 		s.log.Warn("an engine reports a failure", "dialect", e.leg.dialect.Name, "call", e.call, "failure", event.Text)
@@ -217,7 +223,7 @@ func (e *engine) tryOpen(call string) (older *connection, ok bool) {
 	}
 	e.opening, e.stream = o, e.c.own(o)
 	if e.call != call {
-		e.call = call
+		e.call, e.told, e.session = call, nil, ""
 		e.assembler = assembly.New(e.source(), e.taken)
 	}
 	return nil, true
@@ -267,7 +273,7 @@ func (e *engine) takeEvent(event *dialect.Event, at time.Time) (ok bool) {
 // over is the reader's last word: nothing can be read any more. Where the other
 // side has said goodbye, nothing will follow either, and what the engine would
 // have made final is (E3).
-func (e *engine) over(err error) {
+func (e *engine) over(err error) (ok bool) {
 	done := websocket.IsCloseError(err, websocket.CloseNormalClosure, websocket.CloseNoStatusReceived)
 	if done {
 		e.events = e.events[:0]
@@ -277,12 +283,13 @@ func (e *engine) over(err error) {
 	e.c.server.mu.Lock()
 	defer e.c.server.mu.Unlock()
 	if e.c.closing.code != 0 || e.c.left {
-		return
+		return false
 	}
 	e.flush()
 	if done && e.stream != nil {
 		e.leave(true)
 	}
+	return false
 }
 
 // flush puts all that stands into the turn. The lock is held.

@@ -16,7 +16,10 @@ import (
 )
 
 // script is a dialect for tests: a frame holds events, one a line.
-type script struct{ last string }
+type script struct {
+	last   string
+	broken bool
+}
 
 // line is an event as the script has it.
 type line struct {
@@ -77,7 +80,10 @@ func (s *script) emit(l *line, emit func(dialect.Event)) {
 	}
 	switch s.last = ""; e.Kind {
 	case dialect.Partial:
-		s.last = e.Text
+		if s.last = e.Text; e.Text == "panic later" {
+			s.last = ""
+			s.broken = true
+		}
 	case dialect.Unknown:
 		if l.Kind == "panic" {
 			panic("the decoder's own fault")
@@ -87,6 +93,9 @@ func (s *script) emit(l *line, emit func(dialect.Event)) {
 }
 
 func (s *script) Finish(emit func(dialect.Event)) {
+	if s.broken {
+		panic("the decoder's own fault, at the end")
+	}
 	if s.last != "" {
 		emit(dialect.Event{Kind: dialect.Final, Text: s.last})
 	}
@@ -281,6 +290,7 @@ func TestEngineLegs(t *testing.T) {
 	run(t, scripted, func(r *rig) {
 		customer, agent := r.engine("call=k&channel.0=END_USER"), r.engine("call=k&channel.1=HUMAN_AGENT:005xx")
 		customer.send(two)
+		synctest.Wait()
 		agent.send(two)
 		r.wantSaid("kEND_USER@script/0/1 two", "005xx@script/1/1 two")
 		customer.ws.NetConn().Close()
@@ -373,6 +383,10 @@ func TestEngineOddFrames(t *testing.T) {
 		}
 		c.send(`{"kind":"panic"}`)
 		c.expectClose(1011)
+		c = r.engine("call=k")
+		c.send(`{"kind":"partial","text":"panic later"}`)
+		c.bye(1000)
+		c.expectClose(1011)
 	})
 }
 
@@ -408,6 +422,37 @@ func TestEngineSpool(t *testing.T) {
 		if got := r.said(); len(got) != 8 {
 			t.Errorf("stored %q, want all 8 once", got)
 		}
+	})
+}
+
+// The leg's older connection may be storing what it said: the next one waits for
+// that, but not for ever.
+func TestEngineTakeover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateSpool()
+		r := start(t, scripted, g)
+		older := r.engine("call=k&session=s")
+		older.send(two)
+		<-g.asked
+		newer := r.engine("call=k&session=s")
+		newer.send(two, three)
+		newer.expectClose(1013)
+		g.allow <- nil
+		older.expectClose(4409)
+		newer = r.engine("call=k&session=s")
+		newer.send(two, three)
+		g.collect()
+		r.wantSaid("kEND_USER@script/s/1 two", "kEND_USER@script/s/2 three")
+	})
+}
+
+func TestEngineTooManyStreams(t *testing.T) {
+	cfg := scripted
+	cfg.MaxStreamsTotal = 1
+	run(t, cfg, func(r *rig) {
+		r.engine("call=k").send(two)
+		synctest.Wait()
+		r.engine("call=l").expectClose(1013)
 	})
 }
 

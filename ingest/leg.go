@@ -148,34 +148,26 @@ func (l *leg) opening(call string) *opening {
 }
 
 // who says what an engine gives a channel and a label: what the URL says of the
-// label, of the channel, or of all channels, then what the engine told, then
-// what the channel's name means, in this order.
+// label, of the channel, of the only channel or of all, then what the engine
+// told, then what the channel's name means, in this order.
 func (l *leg) who(channel, label, call string, told map[string]string) speaker {
-	for _, found := range []func() (string, bool){
-		func() (string, bool) { spec, ok := l.speakers[label]; return spec, ok && label != "" },
-		func() (string, bool) { spec, ok := l.channels[channel]; return spec, ok },
-		func() (string, bool) { return l.only(channel) },
-		func() (string, bool) { spec, ok := l.channels[""]; return spec, ok },
-		func() (string, bool) { spec, ok := told[channel]; return spec, ok },
-		func() (string, bool) { return usual(channel), true },
+	for _, spec := range []string{
+		l.speakers[label], l.channels[channel], l.only(channel), l.channels[""], told[channel], usual(channel),
 	} {
-		if spec, ok := found(); ok {
-			if who, f := cast(spec, call); f == nil {
-				return who
-			}
+		if who, f := cast(spec, call); f == nil {
+			return who
 		}
 	}
 	panic("BUG: a usual sender type is not one of Salesforce's")
 }
 
 // only is the one channel that the URL names, for an engine that names none.
-func (l *leg) only(channel string) (spec string, ok bool) {
-	if channel != "" || len(l.channels) != 1 {
-		return "", false
+func (l *leg) only(channel string) (spec string) {
+	if channel == "" && len(l.channels) == 1 {
+		for _, spec = range l.channels {
+		}
 	}
-	for _, spec = range l.channels {
-	}
-	return spec, true
+	return spec
 }
 
 // usual is what the names of channels mean that telephony systems use. An agent

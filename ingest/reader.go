@@ -31,7 +31,7 @@ func (c *connection) read() {
 		kind, err := c.frame(&buf)
 		if err != nil {
 			if c.engine != nil {
-				c.engine.over(err)
+				c.takeFrame(func(incoming) bool { return c.engine.over(err) }, incoming{})
 			}
 			c.lost(err)
 			break

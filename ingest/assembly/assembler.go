@@ -121,7 +121,7 @@ func (a *Assembler) words(e *dialect.Event, at time.Time) {
 	l := a.lane(e.Channel)
 	if !wordless(e.Text) || e.Glued && e.Text != "" && l.open != nil { // A6
 		p := Piece{
-			ID: a.namer.name(e, l.clock.run), Text: e.Text, named: e.ID != "", glued: e.Glued,
+			ID: a.namer.name(e, l.clock.run), Text: strings.Clone(e.Text), named: e.ID != "", glued: e.Glued,
 			start: e.Start, end: e.End, clock: l.clock, at: at,
 		}
 		if t := a.replace(p, e.Hold); t != nil && t != l.open {
@@ -208,7 +208,7 @@ func (a *Assembler) join(l *lane, e *dialect.Event, p Piece) {
 		a.close(l)
 	}
 	if l.open == nil {
-		l.open = &turn{channel: e.Channel, speaker: e.Speaker, began: p.at}
+		l.open = &turn{channel: strings.Clone(e.Channel), speaker: strings.Clone(e.Speaker), began: p.at}
 	}
 	l.open.add(p)
 }

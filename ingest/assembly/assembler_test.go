@@ -232,6 +232,17 @@ func TestHoldIsBounded(t *testing.T) {
 	}
 }
 
+// A8: nor of remembering channels.
+func TestChannelsAreBounded(t *testing.T) {
+	b := newTable(t, assembly.Source{})
+	for i := range 200 {
+		b.take(on(fmt.Sprint(i), piece("word", 0, 100)))
+	}
+	if len(b.left) != 192 {
+		t.Errorf("%d of 200 have left, want three times 64", len(b.left))
+	}
+}
+
 // T1 to T4, and what is missing.
 func TestTimes(t *testing.T) {
 	start := began.UnixMilli()
