@@ -118,6 +118,9 @@ func (e *engine) takeEvents(at time.Time) (ok bool) {
 	}
 	e.c.server.mu.Lock()
 	defer e.c.server.mu.Unlock()
+	if e.c.closing.code != 0 {
+		return false // the stream may be another connection's by now
+	}
 	if reply { // E5
 		e.flush()
 	}
@@ -127,7 +130,7 @@ func (e *engine) takeEvents(at time.Time) (ok bool) {
 		}
 	}
 	e.release(at)
-	return e.c.closing.code == 0
+	return true
 }
 
 // tally counts an event, and passes a partial on.
