@@ -310,6 +310,27 @@ func TestEngineLegs(t *testing.T) {
 	})
 }
 
+// A connection that hangs and the one that replaces it have the same pieces
+// under way: whichever is first, they are taken once.
+func TestEngineTwins(t *testing.T) {
+	run(t, scripted, func(r *rig) {
+		hung, live := r.engine("call=k"), r.engine("call=k")
+		hung.send(one)
+		synctest.Wait()
+		live.send(one, two)
+		time.Sleep(10 * time.Second)
+		r.wantSaid("kEND_USER@script#2/1 one two")
+
+		five, six := strings.ReplaceAll(one, "one", "five"), strings.ReplaceAll(two, "two", "six")
+		hung.send(five)
+		time.Sleep(time.Second)
+		live.send(five)
+		time.Sleep(2500 * time.Millisecond)
+		live.send(six)
+		r.wantSaid("kEND_USER@script/1 five", "kEND_USER@script#2/2 six")
+	})
+}
+
 // A replay doubles nothing: from any frame on, over the same or another leg
 // that the relay gives the same name.
 func TestEngineReplay(t *testing.T) {

@@ -91,8 +91,8 @@ func recorded(t *testing.T, d dialect.Dialect) recording {
 }
 
 // play gives frames to the dialect's door as a relay would, and loses the
-// connection.
-func (r *rig) play(rec recording, call string, frames [][]byte) {
+// connection or says goodbye.
+func (r *rig) play(rec recording, call string, frames [][]byte, goodbye bool) {
 	r.t.Helper()
 	query := "/v1/ingest/" + rec.dialect.Name + "?session=s1&start=1787303700000&call=" + call
 	if !rec.dialect.Socket {
@@ -132,7 +132,11 @@ func (r *rig) play(rec recording, call string, frames [][]byte) {
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
-	ws.NetConn().Close()
+	if goodbye {
+		ws.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
+	} else {
+		ws.NetConn().Close()
+	}
 	<-gone
 	time.Sleep(time.Second)
 }
@@ -215,7 +219,7 @@ func (rec recording) stood(frames int) (n int) {
 // again, the agent sees it once.
 func TestEngineReplays(t *testing.T) {
 	eachEngine(t, func(t *testing.T, r *rig, rec recording) {
-		r.play(rec, "call", rec.frames)
+		r.play(rec, "call", rec.frames, false)
 		once := r.console("call")
 		if len(once) == 0 {
 			t.Error("nothing arrived")
@@ -225,7 +229,7 @@ func TestEngineReplays(t *testing.T) {
 			if rec.nameless && from > 0 {
 				break
 			}
-			r.play(rec, "call", rec.frames[from:])
+			r.play(rec, "call", rec.frames[from:], false)
 			if again := r.console("call"); !slices.Equal(again, once) {
 				t.Errorf("after a replay from frame %d on the console shows\n%q, want\n%q", from, again, once)
 				return
@@ -234,15 +238,33 @@ func TestEngineReplays(t *testing.T) {
 	})
 }
 
+// Whatever the frame after which a relay says goodbye: all that stood arrives,
+// what the engine had under way at most is added, and the call is over.
+func TestEngineGoodbyes(t *testing.T) {
+	eachEngine(t, func(t *testing.T, r *rig, rec recording) {
+		for cut := range rec.frames {
+			call := fmt.Sprint("call-", cut)
+			r.play(rec, call, rec.frames[:cut], true)
+			console := r.console(call)
+			if got, want := letters(strings.Join(stripped(console), "")), rec.stood(cut); len(got) < want {
+				t.Errorf("goodbye after %d frames: the agent sees %q, want the %d letters that stood", cut, console, want)
+			}
+		}
+		if _, scrape := r.get("/metrics"); metric(scrape, "steno_calls_active") != "0" {
+			t.Errorf("%s calls are active after all goodbyes", metric(scrape, "steno_calls_active"))
+		}
+	})
+}
+
 // Whatever the frame after which the connection is lost: nothing that stood is
 // lost with it, and a replay adds what is missing and no more.
 func TestEngineCuts(t *testing.T) {
 	eachEngine(t, func(t *testing.T, r *rig, rec recording) {
-		r.play(rec, "whole", rec.frames)
+		r.play(rec, "whole", rec.frames, false)
 		whole := words(r.console("whole"), "whole")
 		for cut := range rec.frames {
 			call := fmt.Sprint("cut-", cut)
-			r.play(rec, call, rec.frames[:cut])
+			r.play(rec, call, rec.frames[:cut], false)
 			console := r.console(call)
 			if got, want := letters(strings.Join(stripped(console), "")), rec.stood(cut); len(got) != want {
 				t.Errorf("cut after %d frames the agent sees %q, want the %d letters that stood", cut, console, want)
@@ -252,7 +274,7 @@ func TestEngineCuts(t *testing.T) {
 					t.Errorf("cut after %d frames %s said %q, want the beginning of %q", cut, who, said, whole[who])
 				}
 			}
-			r.play(rec, call, rec.frames)
+			r.play(rec, call, rec.frames, false)
 			if got := words(r.console(call), call); !maps.Equal(got, whole) {
 				t.Errorf("cut after %d frames and replayed: %q, want %q", cut, got, whole)
 			}
