@@ -11,95 +11,8 @@ import (
 
 	"example.com/steno/batcher/spool"
 	"example.com/steno/ingest"
-	"example.com/steno/ingest/dialect"
 	"github.com/gorilla/websocket"
 )
-
-// script is a dialect for tests: a frame holds events, one a line.
-type script struct {
-	last   string
-	broken bool
-}
-
-// line is an event as the script has it.
-type line struct {
-	Kind, Text, Ch, Spk, ID, Session, Call, Reply string
-	Start, End                                    *int64
-	Hold                                          bool
-	Channels                                      map[string]string
-}
-
-var scriptDialect = dialect.Dialect{
-	Name: "script", Socket: true, Post: true, Subprotocols: []string{"ws.script.org"},
-	New: func(o dialect.Options) (dialect.Decoder, error) {
-		if o.Values.Has("odd") {
-			return nil, fmt.Errorf("odd is %q, and nothing is", o.Values.Get("odd"))
-		}
-		return &script{}, nil
-	},
-}
-
-var scripted = ingest.Config{Dialects: []dialect.Dialect{
-	scriptDialect, {Name: "push", Post: true, New: scriptDialect.New}, {Name: "socket", Socket: true, New: scriptDialect.New},
-}}
-
-func (s *script) Decode(frame []byte, emit func(dialect.Event)) error {
-	for l := range strings.Lines(string(frame)) {
-		if strings.HasPrefix(l, "audio") {
-			return fmt.Errorf("sounds: %w", dialect.ErrAudio)
-		}
-		var e line
-		if err := json.Unmarshal([]byte(l), &e); err != nil {
-			return fmt.Errorf("%w: it is not valid JSON", dialect.ErrFrame)
-		}
-		s.emit(&e, emit)
-	}
-	return nil
-}
-
-func (s *script) emit(l *line, emit func(dialect.Event)) {
-	kinds := []dialect.Kind{
-		dialect.Partial, dialect.Piece, dialect.Final, dialect.Boundary, dialect.Revision,
-		dialect.Begin, dialect.End, dialect.Failure, dialect.Noise,
-	}
-	e := dialect.Event{
-		Kind: dialect.Unknown, Text: l.Text, Channel: l.Ch, Speaker: l.Spk, ID: l.ID, Hold: l.Hold, Session: l.Session,
-		Call: dialect.Call{Key: l.Call, Channels: l.Channels},
-	}
-	if i := slices.IndexFunc(kinds, func(k dialect.Kind) bool { return k.String() == l.Kind }); i >= 0 {
-		e.Kind = kinds[i]
-	}
-	if l.Start != nil {
-		e.Start = dialect.Offset(*l.Start)
-	}
-	if l.End != nil {
-		e.End = dialect.Offset(*l.End)
-	}
-	if l.Reply != "" {
-		e.Reply = []byte(l.Reply)
-	}
-	switch s.last = ""; e.Kind {
-	case dialect.Partial:
-		if s.last = e.Text; e.Text == "panic later" {
-			s.last = ""
-			s.broken = true
-		}
-	case dialect.Unknown:
-		if l.Kind == "panic" {
-			panic("the decoder's own fault")
-		}
-	}
-	emit(e)
-}
-
-func (s *script) Finish(emit func(dialect.Event)) {
-	if s.broken {
-		panic("the decoder's own fault, at the end")
-	}
-	if s.last != "" {
-		emit(dialect.Event{Kind: dialect.Final, Text: s.last})
-	}
-}
 
 // engine connects an engine of the script to a door.
 func (r *rig) engine(query string, headers ...string) *client {
@@ -143,6 +56,7 @@ const (
 	one   = `{"kind":"piece","text":"one","start":0,"end":400}`
 	two   = `{"kind":"final","text":"two","start":500,"end":900}`
 	three = `{"kind":"final","text":"three","start":2000,"end":2400}`
+	four  = `{"kind":"piece","text":"four","start":3000,"end":3400}`
 	over  = `{"kind":"end"}`
 )
 
@@ -218,8 +132,15 @@ func TestEngineNamesTheCall(t *testing.T) {
 	run(t, scripted, func(r *rig) {
 		c := r.engine("")
 		c.send(`{"kind":"noise"}`, `{"kind":"partial","text":"x"}`, `{"kind":"begin","call":"a"}`, one)
-		c.send(`{"kind":"begin","call":"a"}`, two, `{"kind":"begin","call":"b"}`, three, over)
-		r.wantSaid("aEND_USER@script/1 one two", "bEND_USER@script/1 three", "end:b")
+		c.send(`{"kind":"begin","call":"a","channels":{"":"SUPERVISOR"}}`, two, four, `{"kind":"begin","call":"b","began":1573503300000}`)
+		synctest.Wait()
+		r.wantSaid("aSUPERVISOR@script/1 one two", "aSUPERVISOR@script/2 four")
+		c.send(three)
+		if records := r.stored(); len(records) != 1 || !records[0].Spoken.Equal(time.UnixMilli(1573503302400)) {
+			t.Errorf("stored %+v, want three as said 2.4 s after the engine's beginning", records)
+		}
+		c.send(over)
+		r.wantSaid("end:b")
 
 		c = r.engine("call=url")
 		c.send(`{"kind":"begin","call":"a"}`, `{"kind":"final","text":"mine"}`)
@@ -230,6 +151,16 @@ func TestEngineNamesTheCall(t *testing.T) {
 			c.send(first)
 			c.expectClose(4400)
 		}
+	})
+	cfg := scripted
+	cfg.Org = "acme"
+	run(t, cfg, func(r *rig) {
+		c := r.engine("call=k&org=acme")
+		c.send(`{"kind":"begin","org":"other"}`, two) // the URL wins
+		r.wantSaid("kEND_USER@script/1 two")
+		c = r.engine("call=k")
+		c.send(`{"kind":"begin","org":"other"}`)
+		c.expectClose(1008)
 	})
 }
 
@@ -391,9 +322,17 @@ func TestEngineOddFrames(t *testing.T) {
 		c.ws.WriteMessage(websocket.BinaryMessage, []byte(`{"kind":"final","text":"binary \u00fc"}`))
 		c.ws.WriteMessage(websocket.TextMessage, []byte("{\"kind\":\"final\",\"text\":\"bad \xff\"}"))
 		c.send(`{"kind":"final","text":"one two three four five"}`, `{"kind":"final","text":"1234567890123456789ü"}`)
-		r.wantSaid("kEND_USER@script/1 x", "kEND_USER@script/2 binary ü", "kEND_USER@script/3 bad \ufffd",
+		ids := map[string]bool{}
+		var said []string
+		for _, rec := range r.stored() {
+			ids[rec.MessageID] = true
+			said = append(said, spoken(rec))
+		}
+		if want := []string{"kEND_USER@script/1 x", "kEND_USER@script/2 binary ü", "kEND_USER@script/3 bad \ufffd",
 			"kEND_USER@script/4 one two", "kEND_USER@script/5 three four", "kEND_USER@script/6 five",
-			"kEND_USER@script/7 123456789012", "kEND_USER@script/8 3456789ü")
+			"kEND_USER@script/7 123456789012", "kEND_USER@script/8 3456789ü"}; !slices.Equal(said, want) || len(ids) != len(want) {
+			t.Errorf("stored %q under %d names, want %q", said, len(ids), want)
+		}
 		r.wantMetric(`steno_ingest_engine_ignored_total{dialect="script"}`, "2")
 		r.wantMetric(`steno_ingest_engine_failures_total{dialect="script"}`, "1")
 		r.wantMetric(`steno_ingest_engine_partials_total{dialect="script"}`, "1")

@@ -155,8 +155,7 @@ func (a *Assembler) known(l *lane, e *dialect.Event, p *Piece) bool {
 		}
 		l.clock, l.highest, a.clock = l.clock.next, start, l.clock.next
 		if p.clock = l.clock; !p.named {
-			p.ID = a.namer.name(e, l.clock.run)
-			known = a.taken(*p)
+			p.ID = a.namer.name(e, l.clock.run) // may be taken too: A7 asks again
 		}
 	}
 	if ok {

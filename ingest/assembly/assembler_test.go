@@ -157,6 +157,9 @@ func TestTurns(t *testing.T) {
 	f("glued", []dialect.Event{
 		glued(piece("My par", 0, 100)), glued(piece("cel", 100, 200)), glued(piece(" came", 200, 300)), glued(piece(".", 300, 300)), boundary("0", 300),
 	}, "0: My parcel came.")
+	f("a full stop that nobody said", []dialect.Event{
+		by("S1", glued(piece("Yes", 0, 100))), by("S2", glued(piece(".", 100, 100))), by("S2", glued(piece("No", 100, 200))), boundary("0", 200),
+	}, "0: Yes.", "0: No")
 	f("a full stop alone", []dialect.Event{glued(final(".", 300, 300))})
 }
 
@@ -273,6 +276,8 @@ func TestTimes(t *testing.T) {
 	f("an end before the start", given, "7620-7620", final("a", 7620, 4910))
 	f("a clock that starts over", given, "50000-50100 0-100 59900-60000",
 		final("a", 50_000, 50_100), on("1", final("b", 0, 100)), final("c", 100, 200))
+	f("a channel that speaks first in the second run", given, "50000-50100 59900-60000 59600-59700",
+		final("a", 50_000, 50_100), final("b", 900, 1000), on("1", final("c", 600, 700)))
 	f("out of order is no new clock", given, "50000-50100 45000-45100", final("a", 50_000, 50_100), final("c", 45_000, 45_100))
 }
 
@@ -327,6 +332,13 @@ func TestReplay(t *testing.T) {
 	b := newTable(t, assembly.Source{})
 	b.take(final("okay", 4000, 4500), final("long ago", 60_000, 60_500), final("hello", 0, 500), final("okay", 4000, 4500))
 	b.want("0: okay", "0: long ago", "0: hello", "0: okay")
+	b = newTable(t, assembly.Source{})
+	for i := range 10_001 { // what is remembered of an engine without ids and times is bounded; no word is lost to that
+		b.take(final("yes", -1, -1), final(fmt.Sprint("word", i), -1, -1))
+	}
+	if len(b.left) != 2*10_001 {
+		t.Errorf("%d utterances left, want %d", len(b.left), 2*10_001)
+	}
 	b = newTable(t, assembly.Source{})
 	b.take(begin, named("1", false, final("a", -1, -1)), dialect.Event{Kind: dialect.Begin, Session: "s2"}, named("1", false, final("a", -1, -1)))
 	b.want("0: a", "0: a")

@@ -45,6 +45,7 @@ type namer struct {
 	source  Source
 	session string // the engine's, as its Begin named it
 	said    map[ID]uint32
+	age     uint32 // how often said was full, and began anew
 }
 
 func newNamer(s Source) namer { return namer{source: s, session: s.Session, said: map[ID]uint32{}} }
@@ -74,8 +75,10 @@ func (n *namer) name(e *dialect.Event, run uint32) ID {
 		words := ID(sha256.Sum256(b))
 		if len(n.said) >= maxCounted {
 			clear(n.said)
+			n.age++
 		}
 		n.said[words]++
+		b = binary.BigEndian.AppendUint32(b, n.age)
 		b = binary.BigEndian.AppendUint32(b, n.said[words])
 	}
 	return sha256.Sum256(b)
