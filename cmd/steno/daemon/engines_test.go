@@ -161,13 +161,13 @@ func words(console []string, call string) map[string]string {
 	said := map[string]string{}
 	for _, line := range console {
 		who, what, _ := strings.Cut(line, ": ")
-		said[strings.TrimPrefix(who, call)] += letters(what)
+		said[strings.TrimPrefix(who, call)] += spelled(what)
 	}
 	return said
 }
 
-// letters are the letters and digits of a text.
-func letters(s string) string {
+// spelled are the letters and digits of a text.
+func spelled(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
 			return unicode.ToLower(r)
@@ -210,7 +210,7 @@ func (rec recording) stood(frames int) (n int) {
 		})
 	}
 	for _, text := range latest {
-		n += len(letters(text))
+		n += len(spelled(text))
 	}
 	return n
 }
@@ -246,7 +246,7 @@ func TestEngineGoodbyes(t *testing.T) {
 			call := fmt.Sprint("call-", cut)
 			r.play(rec, call, rec.frames[:cut], true)
 			console := r.console(call)
-			if got, want := letters(strings.Join(stripped(console), "")), rec.stood(cut); len(got) < want {
+			if got, want := spelled(strings.Join(stripped(console), "")), rec.stood(cut); len(got) < want {
 				t.Errorf("goodbye after %d frames: the agent sees %q, want the %d letters that stood", cut, console, want)
 			}
 		}
@@ -266,7 +266,7 @@ func TestEngineCuts(t *testing.T) {
 			call := fmt.Sprint("cut-", cut)
 			r.play(rec, call, rec.frames[:cut], false)
 			console := r.console(call)
-			if got, want := letters(strings.Join(stripped(console), "")), rec.stood(cut); len(got) != want {
+			if got, want := spelled(strings.Join(stripped(console), "")), rec.stood(cut); len(got) != want {
 				t.Errorf("cut after %d frames the agent sees %q, want the %d letters that stood", cut, console, want)
 			}
 			for who, said := range words(console, call) {
