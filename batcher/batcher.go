@@ -213,10 +213,11 @@ func (b *Batcher) done(r result) error {
 	if got, want := len(r.outcome.Results), len(r.request.Entries); got != want {
 		panic(fmt.Sprintf("BUG: the sender gave %d results for %d entries", got, want))
 	}
-	before, now := b.packer.gate.trouble, time.Now()
+	before, limit, now := b.packer.gate.trouble, b.packer.window.limit, time.Now()
 	settled := b.packer.done(now, r.request, r.outcome)
 	b.trouble.Store(int32(b.packer.gate.trouble))
 	b.logGate(before, r.outcome)
+	b.logWindow(limit)
 	b.meter.outcome(r, settled)
 	return b.settle(now, settled, r.outcome)
 }
@@ -292,6 +293,13 @@ func (b *Batcher) logGate(before Trouble, o Outcome) {
 		b.cfg.Log.Info("salesforce answers again")
 	default:
 		b.cfg.Log.Warn("salesforce is held back", "why", g.trouble.String(), "for", time.Until(g.until).Round(time.Millisecond).String(), "cause", o.Err)
+	}
+}
+
+// logWindow writes one line when a rate limit becomes known.
+func (b *Batcher) logWindow(before int) {
+	if limit := b.packer.window.limit; before == 0 && limit > 0 {
+		b.cfg.Log.Warn("salesforce limits the rate of requests", "requests", limit, "within", span.String())
 	}
 }
 
