@@ -84,8 +84,8 @@ func (b *Batcher) Learn(u Usage) {
 // Pace is how the budget is doing, at most some seconds ago.
 func (b *Batcher) Pace() Pace { return *b.pace.Load() }
 
-// History is what the next Batcher's forecast should go by, at most a minute
-// old.
+// History is what the next Batcher's forecast should go by: whole after Run,
+// and before that of the last tick, a minute ago or so.
 func (b *Batcher) History() []Slot { return *b.history.Load() }
 
 // Trouble is what holds the whole org's requests back at the moment.
@@ -138,6 +138,7 @@ func (b *Batcher) read(input, ctx context.Context, records chan<- []spool.Record
 func (b *Batcher) loop(ctx context.Context, g *errgroup.Group, records <-chan []spool.Record) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	defer func() { b.remember(time.Now()) }()
 	for {
 		now := time.Now()
 		b.send(ctx, g, now)
@@ -170,6 +171,7 @@ func (b *Batcher) loop(ctx context.Context, g *errgroup.Group, records <-chan []
 			}
 		case u := <-b.usage:
 			b.packer.pace.budget.learn(u)
+			b.showPace(time.Now())
 		case <-timer.C:
 		case <-ctx.Done():
 			return b.abandon(ctx)
@@ -277,11 +279,15 @@ func (b *Batcher) showPace(now time.Time) {
 	pace := b.packer.pace.show(now)
 	b.pace.Store(&pace)
 	b.paceShown = b.packer.pace.next
-	if slots := b.history.Load(); slots == nil || now.Sub(b.remembered) >= time.Minute {
-		recent := b.packer.pace.budget.recent(now)
-		b.history.Store(&recent)
-		b.remembered = now
+	if now.Sub(b.remembered) >= time.Minute {
+		b.remember(now)
 	}
+}
+
+func (b *Batcher) remember(now time.Time) {
+	recent := b.packer.pace.budget.recent(now)
+	b.history.Store(&recent)
+	b.remembered = now
 }
 
 // logGate writes one line for each change of the gate.
