@@ -408,3 +408,51 @@ func TestAFailureThatStays(t *testing.T) {
 		t.Errorf("R8: %d utterances are held an hour after the org has taken another call's", b.p.held)
 	}
 }
+
+// R7: a call that was refused once and is taken again rests no more.
+func TestARestEndsWithSuccess(t *testing.T) {
+	b := newBench(t, limits)
+	b.say("a:x!")
+	b.want("R6", "a[1] single")
+	b.answer(Result{Verdict: Retry}, None)
+	b.pass(time.Second)
+	b.want("R7: after its rest", "a[1] single")
+	b.answer(ok, None)
+	b.say("a:x!")
+	b.want("R7: taken, it rests no more", "a[2] single")
+	b.answer(ok, None)
+	b.say("a:x!")
+	b.want("R7: nor does it later", "a[3] single")
+}
+
+// R8: what is left after a good half is halved again, so that the poison of
+// eight is found in as few requests as a search takes.
+func TestPoisonIsSearchedInHalves(t *testing.T) {
+	lim := limits
+	lim.MaxMessages = 8
+	b := newBench(t, lim)
+	for range 8 {
+		b.say("a:x")
+	}
+	b.pass(time.Second)
+	var sent []string
+	for range 20 {
+		b.sent()
+		if len(b.inAir) == 0 {
+			break
+		}
+		v := ok
+		for _, u := range b.inAir[0].Entries[0].Utterances {
+			if u.Position == 8 {
+				v = Result{Verdict: Suspect}
+			}
+		}
+		sent = append(sent, show(b.inAir[0]))
+		b.answer(v, None)
+		b.pass(time.Minute)
+	}
+	want := "a[1 2 3 4 5 6 7 8]; a[1 2 3 4 5 6 7 8]; a[1 2 3 4]; a[5 6]; a[7]; a[8]"
+	if got := strings.Join(sent, "; "); got != want {
+		t.Errorf("R8: sent %s, want %s", got, want)
+	}
+}
