@@ -20,6 +20,7 @@ type Config struct {
 	Limits    Limits
 	Spool     spool.Spool
 	Sender    Sender
+	History   []Slot          // what an earlier Batcher's History returned, or nil: the forecast goes by it
 	OnSettled func([]Settled) // told after the spool has been; must not wait. nil: nobody is told
 	Metrics   *metrics.Set
 	Log       *slog.Logger
@@ -31,7 +32,13 @@ type Batcher struct {
 	packer  *packer
 	meter   meter
 	results chan result // from the requests in flight to the loop; has room for all of them
+	usage   chan Usage  // size 1: the newest that Learn was told
 	trouble atomic.Int32
+	pace    atomic.Pointer[Pace]
+	history atomic.Pointer[[]Slot]
+
+	paceShown  time.Time // the pace's next tick when it was last shown; the loop's own
+	remembered time.Time // when history was last stored; the loop's own
 }
 
 // result is a request and what became of it.
@@ -46,13 +53,40 @@ const maxHeld = 20_000
 
 // New returns a Batcher that waits for Run.
 func New(cfg Config) *Batcher {
-	return &Batcher{
+	b := &Batcher{
 		cfg:     cfg,
 		packer:  newPacker(cfg.Limits, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))),
-		meter:   newMeter(cfg.Metrics),
 		results: make(chan result, cfg.Limits.MaxInFlight),
+		usage:   make(chan Usage, 1),
+	}
+	b.packer.pace.budget.recall(cfg.History)
+	b.showPace(time.Now())
+	b.meter = newMeter(cfg.Metrics, b.Pace)
+	return b
+}
+
+// Learn tells what is known of the org's daily requests from elsewhere than
+// the answers to our own. It never waits.
+func (b *Batcher) Learn(u Usage) {
+	for {
+		select {
+		case b.usage <- u:
+			return
+		default:
+		}
+		select {
+		case <-b.usage: // an older one
+		default:
+		}
 	}
 }
+
+// Pace is how the budget is doing, at most some seconds ago.
+func (b *Batcher) Pace() Pace { return *b.pace.Load() }
+
+// History is what the next Batcher's forecast should go by: whole after Run,
+// and before that of the last tick, a minute ago or so.
+func (b *Batcher) History() []Slot { return *b.history.Load() }
 
 // Trouble is what holds the whole org's requests back at the moment.
 func (b *Batcher) Trouble() Trouble { return Trouble(b.trouble.Load()) }
@@ -104,12 +138,17 @@ func (b *Batcher) read(input, ctx context.Context, records chan<- []spool.Record
 func (b *Batcher) loop(ctx context.Context, g *errgroup.Group, records <-chan []spool.Record) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	defer func() { b.remember(time.Now()) }()
 	for {
 		now := time.Now()
 		b.send(ctx, g, now)
+		if err := b.settle(now, b.packer.takeOver(), Outcome{}); err != nil {
+			return err
+		}
 		if records == nil && b.packer.idle() {
 			return nil
 		}
+		b.watchPace(now)
 		if at := b.packer.wake(now); !at.IsZero() {
 			timer.Reset(at.Sub(now))
 		}
@@ -130,6 +169,9 @@ func (b *Batcher) loop(ctx context.Context, g *errgroup.Group, records <-chan []
 			if err := b.done(r); err != nil {
 				return err
 			}
+		case u := <-b.usage:
+			b.packer.pace.budget.learn(u)
+			b.showPace(time.Now())
 		case <-timer.C:
 		case <-ctx.Done():
 			return b.abandon(ctx)
@@ -160,6 +202,7 @@ func (b *Batcher) send(ctx context.Context, g *errgroup.Group, now time.Time) {
 	}
 	for r, ok := b.packer.next(now); ok; r, ok = b.packer.next(now) {
 		b.meter.messages.Update(float64(r.Messages()))
+		b.meter.late.Add(r.late)
 		g.Go(func() error {
 			b.results <- result{r, b.cfg.Sender.Send(ctx, r)}
 			return nil
@@ -172,21 +215,29 @@ func (b *Batcher) done(r result) error {
 	if got, want := len(r.outcome.Results), len(r.request.Entries); got != want {
 		panic(fmt.Sprintf("BUG: the sender gave %d results for %d entries", got, want))
 	}
-	before := b.packer.gate.trouble
-	settled := b.packer.done(time.Now(), r.request, r.outcome)
+	before, limit, now := b.packer.gate.trouble, b.packer.window.limit, time.Now()
+	settled := b.packer.done(now, r.request, r.outcome)
 	b.trouble.Store(int32(b.packer.gate.trouble))
 	b.logGate(before, r.outcome)
+	b.logWindow(limit)
 	b.meter.outcome(r, settled)
+	return b.settle(now, settled, r.outcome)
+}
 
+// settle books what is final, by an outcome or without one, and tells.
+func (b *Batcher) settle(now time.Time, settled []Settled, o Outcome) error {
+	if len(settled) == 0 {
+		return nil
+	}
 	settlements := make([]spool.Settlement, len(settled))
 	for i, s := range settled {
-		settlements[i] = spool.Settlement{Position: s.Position, Rejected: s.Rejected}
+		settlements[i] = spool.Settlement{Position: s.Position, Rejected: s.Rejected, Dead: deadLetter(now, s, o.Written)}
 	}
 	if err := b.cfg.Spool.Settle(settlements...); err != nil {
 		return fmt.Errorf("settle %d utterances: %w", len(settled), err)
 	}
-	b.logRejected(settled, r.outcome.Err)
-	if b.cfg.OnSettled != nil && len(settled) > 0 {
+	b.logRejected(settled, o.Err)
+	if b.cfg.OnSettled != nil {
 		b.cfg.OnSettled(settled)
 	}
 	return nil
@@ -203,6 +254,42 @@ func (b *Batcher) abandon(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
+// watchPace shows the pace where it was looked at again, and logs when it
+// begins to hold utterances back and when it ends.
+func (b *Batcher) watchPace(now time.Time) {
+	before := b.Pace()
+	if b.packer.pace.next.Equal(b.paceShown) && b.packer.pace.budget.opens(now).After(now) == before.Spent {
+		return
+	}
+	b.showPace(now)
+	after := b.Pace()
+	switch {
+	case after.Spent && !before.Spent:
+		b.cfg.Log.Error("our share of the org's daily API requests is used up: nothing is sent until a part of it comes back")
+	case !after.Spent && before.Spent:
+		b.cfg.Log.Info("requests go out again")
+	case after.On && !before.On:
+		b.cfg.Log.Warn("the org's daily API requests are short: utterances wait for more company", "left", int64(after.Left), "runs_out_in", after.RunsOut.Round(time.Minute).String())
+	case !after.On && before.On:
+		b.cfg.Log.Info("the org's daily API requests last again", "left", int64(after.Left))
+	}
+}
+
+func (b *Batcher) showPace(now time.Time) {
+	pace := b.packer.pace.show(now)
+	b.pace.Store(&pace)
+	b.paceShown = b.packer.pace.next
+	if now.Sub(b.remembered) >= time.Minute {
+		b.remember(now)
+	}
+}
+
+func (b *Batcher) remember(now time.Time) {
+	recent := b.packer.pace.budget.recent(now)
+	b.history.Store(&recent)
+	b.remembered = now
+}
+
 // logGate writes one line for each change of the gate.
 func (b *Batcher) logGate(before Trouble, o Outcome) {
 	g := &b.packer.gate
@@ -212,6 +299,13 @@ func (b *Batcher) logGate(before Trouble, o Outcome) {
 		b.cfg.Log.Info("salesforce answers again")
 	default:
 		b.cfg.Log.Warn("salesforce is held back", "why", g.trouble.String(), "for", time.Until(g.until).Round(time.Millisecond).String(), "cause", o.Err)
+	}
+}
+
+// logWindow writes one line when a rate limit becomes known.
+func (b *Batcher) logWindow(before int) {
+	if limit := b.packer.window.limit; before == 0 && limit > 0 {
+		b.cfg.Log.Warn("salesforce limits the rate of requests", "requests", limit, "within", span.String())
 	}
 }
 

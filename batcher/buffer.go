@@ -23,6 +23,9 @@ type buffer struct {
 	restedAt time.Time     // the end of that rest
 	unknown  time.Time     // since when Salesforce says that it does not know the call; zero: it does
 
+	doubts    int       // failures in a row that may be the call's own
+	doubtedAt time.Time // the first of them
+
 	// The first suspects utterances may hold poison, and portion of them may go
 	// in one request. Both are zero while nothing is suspected.
 	suspects, portion int

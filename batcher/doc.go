@@ -11,10 +11,20 @@
 // MaxWait; every utterance is settled exactly once; a call that Salesforce
 // refuses delays no other.
 //
-// The middle is plain data: packer decides (packer.go, with its numbered
-// rules), buffer holds one call's utterances, gate holds the whole org back
-// after a refusal. None of them knows a goroutine, a lock or a clock. Batcher
-// is the one loop that feeds them and carries out what they decide.
+// The middle is plain data with numbered rules, and a file for each:
+//
+//	packer.go   which utterances go in which request, and when
+//	buffer.go   one call's utterances, cut into entries
+//	outcome.go  an answer → what is settled, what goes again, who rests
+//	ending.go   calls that have ended, and what comes after that
+//	gate.go     trouble of the whole org: nothing is sent for a while
+//	flight.go   how many requests may be in flight
+//	window.go   the org's rate limit, learned from its refusals
+//	pace.go     the wait for company, stretched while requests are short
+//	budget.go   what an utterance may cost, so that the day's requests last
+//
+// None of them knows a goroutine, a lock or a clock. Batcher is the one loop
+// that feeds them and carries out what they decide.
 //
 // The package knows neither WebSockets nor HTTP: it reads from a spool.Spool
 // and sends through a Sender.

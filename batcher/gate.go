@@ -31,6 +31,7 @@ type backoff struct{ first, longest time.Duration }
 // rolling day, so minutes are soon enough; so are they for a human's mending.
 var waits = [...]backoff{
 	Down:      {500 * time.Millisecond, 10 * time.Second},
+	Crowded:   {time.Second, 10 * time.Second},
 	Throttled: {5 * time.Second, 20 * time.Second},
 	Parked:    {time.Minute, 5 * time.Minute},
 	Barred:    {5 * time.Second, time.Minute},
@@ -55,14 +56,18 @@ func jittered(d time.Duration, rng *rand.Rand) time.Duration {
 	return d + time.Duration(rng.Int64N(int64(d)/4+1))
 }
 
-// shut notes trouble told by a request that left at sent.
-func (g *gate) shut(now, sent time.Time, o Outcome, rng *rand.Rand) {
-	if g.trouble != None && sent.Before(g.shutAt) {
-		return
+// isNews is G4.
+func (g *gate) isNews(sent time.Time) bool { return g.trouble == None || sent.After(g.shutAt) }
+
+// shut notes trouble told by a request that left at sent, where that is news.
+func (g *gate) shut(now, sent time.Time, o Outcome, rng *rand.Rand) (news bool) {
+	if !g.isNews(sent) {
+		return false
 	}
 	wait := jittered(waits[o.Trouble].after(g.inARow), rng)
 	wait = max(wait, min(o.Wait, maxAsked))
 	*g = gate{until: now.Add(wait), shutAt: now, trouble: o.Trouble, inARow: g.inARow + 1}
+	return true
 }
 
 // succeed notes that a request that left at sent was answered as it should be.

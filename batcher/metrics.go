@@ -1,6 +1,7 @@
 package batcher
 
 import (
+	"math"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -14,12 +15,26 @@ type meter struct {
 	speech    *metrics.PrometheusHistogram
 	repeated  *metrics.Counter
 	ambiguous *metrics.Counter
+	late      *metrics.Counter
 }
 
 // latencyBounds resolve what an agent can tell apart, in seconds.
 var latencyBounds = []float64{.001, .002, .005, .01, .02, .03, .05, .075, .1, .15, .2, .25, .3, .4, .5, .75, 1, 1.5, 2, 3, 5, 10, 30, 60, 300}
 
-func newMeter(set *metrics.Set) meter {
+func newMeter(set *metrics.Set, pace func() Pace) meter {
+	set.NewGauge("steno_batch_wait_seconds", func() float64 { return pace().Wait.Seconds() })
+	set.NewGauge("steno_api_share_remaining", func() float64 {
+		if p := pace(); p.Known {
+			return p.Left
+		}
+		return math.NaN()
+	})
+	set.NewGauge("steno_api_runs_out_seconds", func() float64 {
+		if p := pace(); p.RunsOut > 0 || p.Spent {
+			return p.RunsOut.Seconds()
+		}
+		return math.Inf(1)
+	})
 	return meter{
 		messages:  set.NewPrometheusHistogramExt("steno_batch_messages", []float64{1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 25}),
 		added:     set.NewPrometheusHistogramExt("steno_added_latency_seconds", latencyBounds),
@@ -27,6 +42,7 @@ func newMeter(set *metrics.Set) meter {
 		speech:    set.NewPrometheusHistogramExt("steno_speech_latency_seconds", latencyBounds),
 		repeated:  set.NewCounter("steno_utterances_repeated_total"),
 		ambiguous: set.NewCounter("steno_utterances_ambiguous_total"),
+		late:      set.NewCounter("steno_utterances_late_total"),
 	}
 }
 

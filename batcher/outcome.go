@@ -10,6 +10,7 @@ import (
 type Settled struct {
 	Utterance
 	Rejected string    // the reason; empty: delivered
+	Words    string    // Salesforce's own, of a rejection; never for the log
 	Answered time.Time // when Salesforce's answer was there
 }
 
@@ -18,6 +19,7 @@ type Settled struct {
 const (
 	ReasonUnknownCall = "unknown_call" // Salesforce did not know the call within Limits.Grace
 	ReasonRefused     = "refused"      // Salesforce refuses it without saying why, also when it is alone
+	ReasonCallEnded   = "call_ended"   // its call is over, and so is Limits.EndGrace
 )
 
 // rests is how long a call rests after a refusal of its own.
@@ -26,12 +28,8 @@ var rests = backoff{500 * time.Millisecond, 30 * time.Second}
 // done takes the outcome of a request and returns what is settled by it, in
 // the order of the request.
 func (p *packer) done(now time.Time, r Request, o Outcome) []Settled {
+	p.learn(now, r, o)
 	p.inFlight--
-	if o.Trouble == None {
-		p.gate.succeed(r.sent)
-	} else {
-		p.gate.shut(now, r.sent, o, p.rng)
-	}
 	var settled []Settled
 	for i := len(r.Entries) - 1; i >= 0; i-- { // from the end: what goes back is put before what went back already (R1)
 		settled = append(settled, p.doneEntry(now, r, i, o)...)
@@ -44,6 +42,29 @@ func (p *packer) done(now time.Time, r Request, o Outcome) []Settled {
 	return settled
 }
 
+// learn takes in what an outcome says of the org.
+func (p *packer) learn(now time.Time, r Request, o Outcome) {
+	p.pace.budget.learn(o.Usage)
+	if o.Trouble == None {
+		p.gate.succeed(r.sent)
+		p.flight.succeed()
+		p.window.succeed(now, r)
+		if slices.ContainsFunc(o.Results, func(v Result) bool { return v.Verdict == Deliver }) {
+			p.goodAt = later(p.goodAt, r.sent)
+		}
+		return
+	}
+	p.window.strike(r)
+	if o.Trouble == Throttled && p.gate.isNews(r.sent) {
+		if explained := p.window.refuse(now, r); explained && p.gate.trouble == None { // W3, W4
+			return
+		}
+	}
+	if p.gate.shut(now, r.sent, o, p.rng) && (o.Trouble == Throttled || o.Trouble == Crowded) {
+		p.flight.cut(p.inFlight)
+	}
+}
+
 // doneEntry settles what is final of the request's entry i, last utterance
 // first, and puts the rest back to the head of its call (R7).
 func (p *packer) doneEntry(now time.Time, r Request, i int, o Outcome) []Settled {
@@ -53,6 +74,9 @@ func (p *packer) doneEntry(now time.Time, r Request, i int, o Outcome) []Settled
 	settled, again := split(e, v, o.Answered)
 	if len(settled) > 0 {
 		b.clear(len(settled), v.Verdict == Reject)
+		if b.suspects == 0 {
+			b.doubts = 0
+		}
 	}
 	if len(again) == 0 {
 		return settled
@@ -73,6 +97,9 @@ func (p *packer) judge(now time.Time, b *buffer, v Result, alone bool) Result {
 	if v.Verdict != NotYet {
 		b.unknown = time.Time{}
 	}
+	if v.Verdict == Doubt {
+		v.Verdict = p.doubt(now, b, alone)
+	}
 	switch {
 	case v.Verdict == Suspect && alone:
 		v.Verdict, v.Reason = Reject, ReasonRefused
@@ -82,6 +109,28 @@ func (p *packer) judge(now time.Time, b *buffer, v Result, alone bool) Result {
 		v.Verdict, v.Reason = Reject, ReasonUnknownCall
 	}
 	return v
+}
+
+const (
+	maxDoubts     = 3                // failures in a row that may be the org's
+	doubtPatience = 10 * time.Second // at least so long does an utterance fail alone before it is given up
+)
+
+// doubt turns a failure that may be the request's own into a verdict (R8). It
+// stays the org's as long as the org has taken nothing else since: an outage
+// must cost nobody an utterance.
+func (p *packer) doubt(now time.Time, b *buffer, alone bool) Verdict {
+	if b.doubts == 0 {
+		b.doubtedAt = now
+	}
+	b.doubts++
+	switch {
+	case b.suspects > 0 && !alone:
+		return Suspect
+	case b.doubts <= maxDoubts, !p.goodAt.After(b.doubtedAt), alone && now.Sub(b.doubtedAt) < doubtPatience:
+		return Retry
+	}
+	return Suspect
 }
 
 // split parts an entry into what its verdict settles, last first, and what
@@ -96,7 +145,7 @@ func split(e Entry, v Result, answered time.Time) (settled []Settled, again []Ut
 		case Deliver:
 			settled = append(settled, Settled{Utterance: u, Answered: answered})
 		case Reject:
-			settled = append(settled, Settled{Utterance: u, Rejected: v.Reason, Answered: answered})
+			settled = append(settled, Settled{Utterance: u, Rejected: v.Reason, Words: v.Words, Answered: answered})
 		default:
 			u.Ambiguous = u.Ambiguous || v.Ambiguous
 			again = append(again, u)
@@ -120,5 +169,8 @@ func (p *packer) release(now time.Time, b *buffer) {
 		b.rest, b.restedAt = 0, time.Time{}
 	}
 	b.refused = false
+	if at, ended := p.endings.at[b.call]; ended && p.graceOver(now, at) { // R10
+		p.giveUp(now, b)
+	}
 	p.enqueue(now, b)
 }

@@ -7,14 +7,18 @@ import (
 	"example.com/steno/batcher/spool"
 )
 
-// Limits bound what the packer does. Every field must be set, but Grace.
+// Limits bound what the packer does. Every field must be set, but the graces and those
+// of the budget.
 type Limits struct {
 	MaxEntries  int           // in a request. Salesforce: at most 5 voice calls a request
 	MaxMessages int           // in an entry. Salesforce: at most 5 messages a call
 	MaxInFlight int           // requests at once, all calls together
 	MaxWait     time.Duration // the longest an utterance waits for company while its call is free
 	MixSpeakers bool          // may an entry mix speakers? Salesforce advises one participant an entry
+	StretchWait time.Duration // MaxWait when the day's requests are short. At most MaxWait: it never is
+	Reserve     float64       // the share of the org's daily requests that is left to others, 0…1
 	Grace       time.Duration // how long Salesforce may not know a call before its utterances are rejected
+	EndGrace    time.Duration // how long after a call's end what it said may still be sent; zero: for ever
 }
 
 // packer decides what is sent when. It is plain data: no goroutine, lock,
@@ -37,9 +41,19 @@ type Limits struct {
 //	    that is the call's own makes the call rest, trouble of the org shuts the
 //	    gate
 //	R8  a request that may hold poison is sent again one call at a time, then in
-//	    halves, until the poison is alone; it is rejected, the rest goes
+//	    halves, until the poison is alone; it is rejected, the rest goes. One
+//	    that only failed may hold poison if that stays while others fare well
 //	R9  memory is proportional to the utterances held: a call of which nothing
-//	    waits or is in flight is forgotten
+//	    waits or is in flight is forgotten, but for the ended ones of a day
+//	R10 what is said of a call that ended more than EndGrace ago is not sent but
+//	    rejected: Salesforce takes no more of a closed conversation. An utterance
+//	    of a stream begins the call anew, one that came over HTTP does not
+//	R11 no more requests are in flight than flight allows, and none leaves before
+//	    window opens
+//	R12 when the day's requests are short (pace), MaxWait is longer, and five
+//	    entries are ready only when they are full: the others may yet grow. What
+//	    is urgent goes at once, and takes company along. When our share of them
+//	    is used up nothing goes
 type packer struct {
 	lim      Limits
 	calls    map[string]*buffer
@@ -48,10 +62,17 @@ type packer struct {
 	apart    queue // may go, without company: there may be poison (R8)
 	resting  queue // may go later (R7)
 	entries  int   // in ready
+	full     int   // of them, those that cannot grow
 	turn     bool  // of the stale ones
 	held     int   // utterances waiting or in flight
 	inFlight int   // requests
 	gate     gate
+	flight   flight
+	window   window
+	pace     pace
+	endings  endings
+	over     []Settled // rejected by R10, until the caller takes them
+	goodAt   time.Time // when the newest request left that the org has taken
 	draining bool
 	rng      *rand.Rand
 }
@@ -62,7 +83,7 @@ const staleAfter = 10 * time.Second
 // newPacker returns an empty packer. The rng makes waits differ from sender to
 // sender; it never decides about order.
 func newPacker(lim Limits, rng *rand.Rand) *packer {
-	p := &packer{lim: lim, calls: map[string]*buffer{}, rng: rng}
+	p := &packer{lim: lim, calls: map[string]*buffer{}, rng: rng, flight: newFlight(lim.MaxInFlight), pace: newPace(lim), endings: newEndings()}
 	p.ready.less, p.stale.less, p.apart.less = p.sooner, p.sooner, p.sooner
 	p.resting.less = func(a, b *buffer) bool { return a.restedAt.Before(b.restedAt) }
 	return p
@@ -84,18 +105,18 @@ func (p *packer) wait() time.Duration {
 	if p.draining {
 		return 0
 	}
-	return p.lim.MaxWait
+	return p.pace.wait
 }
 
 // add takes what the spool has read.
 func (p *packer) add(now time.Time, r spool.Record) {
 	b := p.calls[r.Call]
 	if r.Ended {
-		if b != nil {
-			p.unqueue(b)
-			b.ended = true
-			p.enqueue(now, b)
-		}
+		p.end(now, r, b)
+		return
+	}
+	if p.isOver(now, r) {
+		p.over = append(p.over, Settled{Utterance: Utterance{Record: r}, Rejected: ReasonCallEnded, Answered: now})
 		return
 	}
 	if b == nil {
@@ -106,7 +127,9 @@ func (p *packer) add(now time.Time, r spool.Record) {
 	if since.After(now) { // the clock was set back, or another machine's stamped it
 		since = now
 	}
+	p.pace.heard(now)
 	p.unqueue(b)
+	_, b.ended = p.endings.at[r.Call]
 	b.add(Utterance{Record: r}, since, p.lim)
 	p.held++
 	p.enqueue(now, b)
@@ -115,7 +138,12 @@ func (p *packer) add(now time.Time, r spool.Record) {
 // drain says that nothing more will come.
 func (p *packer) drain() {
 	p.draining = true
-	// What has ended was before what has not, and now it is not.
+	p.sort()
+}
+
+// sort is for when the wait has changed: what waits not at all was before what
+// does, and now it may not be.
+func (p *packer) sort() {
 	p.ready.sort()
 	p.stale.sort()
 }
@@ -126,7 +154,7 @@ func (p *packer) unqueue(b *buffer) {
 		return
 	}
 	if b.in == &p.ready {
-		p.entries -= len(b.entries)
+		p.entries, p.full = p.entries-len(b.entries), p.full-p.fullOf(b)
 	}
 	b.in.remove(b)
 }
@@ -145,8 +173,32 @@ func (p *packer) enqueue(now time.Time, b *buffer) {
 		p.stale.put(b)
 	default:
 		p.ready.put(b)
-		p.entries += len(b.entries)
+		p.entries, p.full = p.entries+len(b.entries), p.full+p.fullOf(b)
 	}
+}
+
+// fullOf counts a buffer's full entries.
+func (p *packer) fullOf(b *buffer) int {
+	n := 0
+	for i := range b.entries {
+		n += p.ifFull(&b.entries[i])
+	}
+	return n
+}
+
+func (p *packer) ifFull(e *Entry) int {
+	if len(e.Utterances) >= p.lim.MaxMessages {
+		return 1
+	}
+	return 0
+}
+
+// enough is the part of R4 and R12 that is about five entries.
+func (p *packer) enough() bool {
+	if p.pace.on {
+		return p.full >= p.lim.MaxEntries
+	}
+	return p.entries >= p.lim.MaxEntries
 }
 
 // rouse moves the calls that have rested to where they may be sent.
@@ -160,11 +212,19 @@ func (p *packer) rouse(now time.Time) {
 // next returns a request that is due at now, if there is one and it may go.
 func (p *packer) next(now time.Time) (Request, bool) {
 	p.rouse(now)
-	if p.inFlight >= p.gate.admits(now, p.lim.MaxInFlight) {
+	p.expire(now)
+	if p.pace.tick(now) {
+		p.sort()
+	}
+	if p.inFlight >= p.gate.admits(now, p.flight.bound) {
+		return Request{}, false
+	}
+	opens, proof := p.opens(now)
+	if opens.After(now) {
 		return Request{}, false
 	}
 	fresh, stale, suspect := p.ready.first(), p.stale.first(), p.apart.first()
-	if fresh != nil && p.entries < p.lim.MaxEntries && fresh.due(p.wait()).After(now) { // R4
+	if fresh != nil && !p.enough() && fresh.due(p.wait()).After(now) { // R4
 		fresh = nil
 	}
 	if fresh != nil && stale != nil && fresh.urgent == 0 { // R5
@@ -182,28 +242,43 @@ func (p *packer) next(now time.Time) (Request, bool) {
 	if first == nil {
 		return Request{}, false
 	}
-	return p.take(now, pick), true
+	return p.take(now, pick, proof), true
+}
+
+// opens is R11 and R12: when the next request may leave.
+func (p *packer) opens(now time.Time) (at time.Time, proof bool) {
+	if at := p.pace.budget.opens(now); at.After(now) {
+		return at, false
+	}
+	return p.window.opens(now, p.gate.trouble == None)
 }
 
 // take fills a request and occupies the lanes of its calls.
-func (p *packer) take(now time.Time, pick func(*Request)) Request {
-	r := Request{sent: now}
+func (p *packer) take(now time.Time, pick func(*Request), proof bool) Request {
+	r := Request{sent: now, proof: proof}
 	pick(&r)
 	for i := range r.Entries {
 		b := p.calls[r.Entries[i].Call]
 		p.unqueue(b)
 		b.inFlight = true // R3
 		for j := range r.Entries[i].Utterances {
-			r.Entries[i].Utterances[j].Attempts++
+			u := &r.Entries[i].Utterances[j]
+			u.Attempts++
+			if !u.Late && (b.ended || p.graceOver(now, u.Received)) {
+				u.Late = true
+				r.late++
+			}
 		}
 	}
 	p.inFlight++
+	p.window.leave(now, proof)
+	p.pace.left(now)
 	return r
 }
 
 // pickReady takes the entries that come first (R5), up to a full request.
 func (p *packer) pickReady(r *Request) {
-	if b := p.ready.first(); b.alone() { // R6
+	if b := p.ready.first(); b.alone() && !p.pace.on { // R6, R12
 		r.Single = true
 		p.pickFrom(r, &p.ready)
 		return
@@ -226,9 +301,10 @@ func (p *packer) fill(r *Request, q *queue) {
 
 func (p *packer) pickFrom(r *Request, q *queue) {
 	b := q.first()
-	r.Entries = append(r.Entries, b.shift())
+	e := b.shift()
+	r.Entries = append(r.Entries, e)
 	if q == &p.ready {
-		p.entries--
+		p.entries, p.full = p.entries-1, p.full-p.ifFull(&e)
 	}
 	if len(b.entries) == 0 {
 		q.remove(b)
@@ -257,13 +333,19 @@ func (p *packer) wake(now time.Time) time.Time {
 	if b := p.resting.first(); b != nil {
 		sooner(b.restedAt)
 	}
+	if end := p.endings.next(); p.lim.EndGrace > 0 && !end.IsZero() {
+		sooner(end.Add(p.lim.EndGrace))
+	}
 	b := p.ready.first()
+	opens, _ := p.opens(now)
 	switch {
 	case b == nil && p.stale.first() == nil && p.apart.first() == nil:
 	case now.Before(p.gate.until):
 		sooner(p.gate.until)
-	case p.inFlight >= p.gate.admits(now, p.lim.MaxInFlight):
+	case p.inFlight >= p.gate.admits(now, p.flight.bound):
 		// The next outcome wakes.
+	case opens.After(now):
+		sooner(opens)
 	case b != nil:
 		sooner(b.due(p.wait()))
 	}

@@ -2,6 +2,7 @@ package batcher
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,12 +23,13 @@ func TestPackerKeepsItsRules(t *testing.T) {
 			MaxWait:     rapid.SampledFrom([]time.Duration{0, 50 * time.Millisecond, 200 * time.Millisecond, 5 * time.Second}).Draw(t, "wait"),
 			MixSpeakers: rapid.Bool().Draw(t, "mix"),
 			Grace:       rapid.SampledFrom([]time.Duration{0, 30 * time.Second}).Draw(t, "grace"),
+			EndGrace:    rapid.SampledFrom([]time.Duration{0, time.Second, 5 * time.Minute}).Draw(t, "end grace"),
 		}
-		w := &world{rt: t, lim: lim, waiting: map[string][]spool.Position{}, poison: map[spool.Position]bool{}}
+		w := &world{rt: t, lim: lim, waiting: map[string][]spool.Position{}, poison: map[spool.Position]bool{}, ended: map[string]time.Time{}}
 		w.b = newBench(silent{}, lim)
 		t.Repeat(map[string]func(*rapid.T){
 			"speak":  w.speak,
-			"end":    func(t *rapid.T) { w.b.end(w.call(t)); w.send() },
+			"end":    w.hangUp,
 			"wait":   w.wait,
 			"answer": w.answer,
 			"":       w.check,
@@ -46,6 +48,7 @@ type world struct {
 	lim     Limits
 	waiting map[string][]spool.Position // by call: neither settled nor in the air, in order
 	poison  map[spool.Position]bool
+	ended   map[string]time.Time // calls whose end was marked, and when
 	spoken  int
 	settled int
 }
@@ -69,6 +72,29 @@ func (w *world) speak(t *rapid.T) {
 	w.send()
 }
 
+// hangUp marks the end of a call.
+func (w *world) hangUp(t *rapid.T) {
+	call := w.call(t)
+	w.b.end(call)
+	w.ended[call] = w.b.now
+	w.send()
+}
+
+// over books what R10 has rejected.
+func (w *world) over() {
+	for _, s := range w.b.p.takeOver() {
+		i := slices.Index(w.waiting[s.Call], s.Position)
+		if i < 0 || s.Rejected != ReasonCallEnded {
+			w.rt.Fatalf("R10: call %s gives up %d as %q, want one of %v", s.Call, s.Position, s.Rejected, w.waiting[s.Call])
+		}
+		if at, ended := w.ended[s.Call]; !ended || w.lim.EndGrace == 0 || w.b.now.Sub(at) < w.lim.EndGrace {
+			w.rt.Fatalf("R10: call %s gives up %d, %v after its end (%v)", s.Call, s.Position, w.b.now.Sub(at), ended)
+		}
+		w.waiting[s.Call] = slices.Delete(w.waiting[s.Call], i, i+1)
+		w.settled++
+	}
+}
+
 func (w *world) wait(t *rapid.T) {
 	w.b.pass(rapid.SampledFrom([]time.Duration{time.Millisecond, 50 * time.Millisecond, 200 * time.Millisecond, 30 * time.Second}).Draw(t, "for"))
 	w.send()
@@ -79,6 +105,7 @@ func (w *world) wait(t *rapid.T) {
 func (w *world) send() {
 	before := len(w.b.inAir)
 	w.b.sent()
+	w.over()
 	for _, r := range w.b.inAir[before:] {
 		if len(r.Entries) == 0 || len(r.Entries) > w.lim.MaxEntries {
 			w.rt.Fatalf("R2: a request of %d entries, want 1 to %d", len(r.Entries), w.lim.MaxEntries)
@@ -105,6 +132,9 @@ func (w *world) checkEntry(e Entry) {
 			w.rt.Fatalf("R1: call %s sends %d, want the first of %v", e.Call, u.Position, q)
 		}
 		w.waiting[e.Call] = q[1:]
+		if at, ended := w.ended[e.Call]; ended && w.lim.EndGrace > 0 && w.b.now.Sub(at) >= w.lim.EndGrace {
+			w.rt.Fatalf("R10: call %s is sent %v after its end", e.Call, w.b.now.Sub(at))
+		}
 	}
 }
 
@@ -199,6 +229,9 @@ func (w *world) check(*rapid.T) {
 			air += len(e.Utterances)
 		}
 	}
+	if f := p.flight; f.bound < 1 || f.bound > w.lim.MaxInFlight {
+		w.rt.Fatalf("F1: the bound is %d of at most %d", f.bound, w.lim.MaxInFlight)
+	}
 	if len(w.b.inAir) > w.lim.MaxInFlight || p.inFlight != len(w.b.inAir) {
 		w.rt.Fatalf("%d requests in flight (the packer says %d), want at most %d", len(w.b.inAir), p.inFlight, w.lim.MaxInFlight)
 	}
@@ -232,7 +265,7 @@ func (w *world) checkOrder() {
 // due is still there.
 func (w *world) checkWait() {
 	p := w.b.p
-	if p.inFlight >= p.gate.admits(w.b.now, w.lim.MaxInFlight) {
+	if opens, _ := p.opens(w.b.now); opens.After(w.b.now) || p.inFlight >= p.gate.admits(w.b.now, p.flight.bound) {
 		return
 	}
 	ready := 0
@@ -294,6 +327,9 @@ func (w *world) recover() {
 			o.Results = append(o.Results, v)
 		}
 		for _, s := range w.end(r, o) {
+			if s.Rejected == ReasonCallEnded {
+				continue
+			}
 			if (s.Rejected != "") != w.poison[s.Position] {
 				w.rt.Fatalf("R8: utterance %d (poison: %v) was settled as %q", s.Position, w.poison[s.Position], s.Rejected)
 			}

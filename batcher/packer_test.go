@@ -41,7 +41,7 @@ func (b *bench) say(words ...string) {
 
 func (b *bench) end(call string) {
 	b.pos++
-	b.p.add(b.now, spool.Record{Position: b.pos, Call: call, Ended: true})
+	b.p.add(b.now, spool.Record{Position: b.pos, Call: call, Ended: true, Received: b.now})
 }
 
 // sent returns every request that goes now, each as "call[id id] call[id]".
@@ -372,4 +372,87 @@ func TestSuspicionEndsWithTheSuspects(t *testing.T) {
 	b.answer(ok, None)
 	b.answer(ok, None)
 	b.want("R8: trusted again, in company", "a[3] b[4] c[5] d[6] e[7]")
+}
+
+// R8: a failure that stays while others fare well is searched for poison, and
+// one that everybody has is not.
+func TestAFailureThatStays(t *testing.T) {
+	b := newBench(t, limits)
+	doubt := Result{Verdict: Doubt}
+	b.say("a:x", "a:x")
+	fail := func() (again int) { // until what is left of call a is settled, or for an hour
+		for end := b.now.Add(time.Hour); b.now.Before(end) && !b.p.idle(); b.pass(time.Second) {
+			b.sent()
+			for len(b.inAir) > 0 {
+				v := doubt
+				if r := b.inAir[0]; r.Entries[0].Call == "b" || len(r.Entries[0].Utterances) == 1 && r.Entries[0].Utterances[0].Position == 1 {
+					v = ok
+				}
+				for _, s := range b.answer(v, None) {
+					if s.Rejected != "" && (s.Position != 2 || s.Rejected != ReasonRefused) {
+						t.Errorf("R8: %d is rejected as %q", s.Position, s.Rejected)
+					}
+				}
+				again++
+			}
+		}
+		return again
+	}
+	fail()
+	if b.p.idle() || b.p.calls["a"].suspects > 0 {
+		t.Error("R8: an org that only fails has cost an utterance, or made a suspect")
+	}
+	b.say("b:x")
+	fail()
+	if !b.p.idle() {
+		t.Errorf("R8: %d utterances are held an hour after the org has taken another call's", b.p.held)
+	}
+}
+
+// R7: a call that was refused once and is taken again rests no more.
+func TestARestEndsWithSuccess(t *testing.T) {
+	b := newBench(t, limits)
+	b.say("a:x!")
+	b.want("R6", "a[1] single")
+	b.answer(Result{Verdict: Retry}, None)
+	b.pass(time.Second)
+	b.want("R7: after its rest", "a[1] single")
+	b.say("a:x!") // so that the call is not forgotten meanwhile
+	b.answer(ok, None)
+	b.want("R7: taken, it rests no more", "a[2] single")
+	b.say("a:x!")
+	b.answer(ok, None)
+	b.want("R7: nor later", "a[3] single")
+}
+
+// R8: what is left after a good half is halved again, so that the poison of
+// eight is found in as few requests as a search takes.
+func TestPoisonIsSearchedInHalves(t *testing.T) {
+	lim := limits
+	lim.MaxMessages = 8
+	b := newBench(t, lim)
+	for range 8 {
+		b.say("a:x")
+	}
+	b.pass(time.Second)
+	var sent []string
+	for range 20 {
+		b.sent()
+		if len(b.inAir) == 0 {
+			break
+		}
+		v := ok
+		for _, u := range b.inAir[0].Entries[0].Utterances {
+			if u.Position == 8 {
+				v = Result{Verdict: Suspect}
+			}
+		}
+		sent = append(sent, show(b.inAir[0]))
+		b.answer(v, None)
+		b.pass(time.Minute)
+	}
+	want := "a[1 2 3 4 5 6 7 8]; a[1 2 3 4 5 6 7 8]; a[1 2 3 4]; a[5 6]; a[7]; a[8]"
+	if got := strings.Join(sent, "; "); got != want {
+		t.Errorf("R8: sent %s, want %s", got, want)
+	}
 }

@@ -12,6 +12,7 @@ type Utterance struct {
 	spool.Record
 	Attempts  int  // requests that it has been in
 	Ambiguous bool // one of them may have been stored though no answer said so
+	Late      bool // one of them went when Salesforce may not take it any more: the call had ended, or Limits.EndGrace had passed since its receipt
 }
 
 // Entry is what one request carries of one call: at most Limits.MaxMessages
@@ -33,6 +34,8 @@ type Request struct {
 
 	sent  time.Time
 	apart bool // sent without company because it may hold poison
+	late  int  // utterances that are Late for the first time
+	proof bool // sent above the known rate limit, to see whether it still holds
 }
 
 // Messages counts the utterances in the request.
@@ -58,6 +61,7 @@ type Outcome struct {
 	Wait     time.Duration
 	Written  time.Time // when the request had left; zero: it did not
 	Answered time.Time // when the answer was there; zero: there was none
+	Usage    Usage     // of the org's daily requests, where the answer tells; else zero
 	Err      error     // for the log: what Salesforce said; never text of an utterance
 }
 
@@ -65,6 +69,7 @@ type Outcome struct {
 type Result struct {
 	Verdict   Verdict
 	Reason    string   // of Reject: a short word of a closed set, for metrics and dead letters
+	Words     string   // of a refusal: Salesforce's own, for the dead letter alone, since they may quote an utterance
 	Only      []string // the message ids that the verdict is about. Empty: all
 	Others    Verdict  // of the utterances that Only does not name, Deliver or Retry; zero: Deliver
 	Ambiguous bool     // the utterances may have been stored all the same
@@ -79,6 +84,7 @@ const (
 	Reject                     // final: settle as rejected, for Reason
 	Retry                      // send again; the call rests before it
 	NotYet                     // Salesforce does not know the call yet: as Retry, until Limits.Grace is over
+	Doubt                      // it failed, perhaps by its own doing: as Retry; if that stays while the org takes others, as Suspect
 	Suspect                    // something among the entries is refused and nobody says what: send again in smaller parts
 )
 
@@ -89,11 +95,12 @@ type Trouble int
 const (
 	None      Trouble = iota // the org answers
 	Down                     // it does not answer, or not with sense: try again in seconds
+	Crowded                  // it has too much to do at once: go on with fewer requests in flight
 	Throttled                // it asks for less: its window is 30 s
 	Parked                   // the day's requests are spent: try again in minutes
 	Barred                   // it will not have us until somebody mends the configuration
 )
 
-var troubleWords = [...]string{None: "none", Down: "down", Throttled: "throttled", Parked: "parked", Barred: "barred"}
+var troubleWords = [...]string{None: "none", Down: "down", Crowded: "crowded", Throttled: "throttled", Parked: "parked", Barred: "barred"}
 
 func (t Trouble) String() string { return troubleWords[t] }

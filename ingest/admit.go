@@ -54,26 +54,43 @@ func (c *connection) tryAttach(o *opening) (older *connection, ok bool) {
 		return nil, false
 	}
 	g := &s.registry
-	known := g.streams[o.id]
-	if known == nil && len(g.streams) >= s.cfg.MaxStreamsTotal {
+	if g.streams[o.id] == nil && len(g.streams) >= s.cfg.MaxStreamsTotal {
 		c.owe(step{body: overloaded(o.id.ID, "too many streams", retryAfter.Milliseconds())})
 		return nil, true
 	}
-	if known != nil && known.owner != nil && known.owner != c {
-		known.owner.closeLocked(closing{code: closeReplaced, text: "another connection has taken a stream over", hard: true})
-		if known.owner != nil {
-			return known.owner, true
-		}
+	if older := c.displace(g.streams[o.id]); older != nil {
+		return older, true
 	}
-	st := g.stream(o)
-	st.owner, st.leaving = c, false
-	c.streams[st] = struct{}{}
+	st := c.own(o)
 	c.leases[o.id.ID] = lease{st, o}
 	c.owe(step{stream: st, upto: st.received, body: encode(openedAnswer{
 		Type: "opened", Stream: o.id.ID, Epoch: st.epoch, Acked: st.received,
 		Window: s.cfg.Window, PingEvery: s.cfg.PingEvery.Milliseconds(), ServerTime: time.Now().UnixMilli(),
 	})})
 	return nil, true
+}
+
+// displace ends the connection that owns a stream, and returns it where it
+// must be waited for. What an engine has said there is made safe first: it
+// would not say it again. The lock is held.
+func (c *connection) displace(known *stream) (older *connection) {
+	if known == nil || known.owner == nil || known.owner == c {
+		return nil
+	}
+	older = known.owner
+	older.closeLocked(closing{
+		code: closeReplaced, text: "another connection has taken a stream over", hard: older.engine == nil,
+	})
+	return known.owner
+}
+
+// own makes this connection the owner of a stream that nobody owns. The lock is
+// held.
+func (c *connection) own(o *opening) *stream {
+	st := c.server.registry.stream(o)
+	st.owner, st.leaving = c, false
+	c.streams[st] = struct{}{}
+	return st
 }
 
 // arrival is a valid utterance on its way into a turn.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/gorilla/websocket"
@@ -83,15 +84,37 @@ func (g guard) offered(r *http.Request) []string {
 		}
 	}
 	add(r.Header.Get("X-API-Key"))
-	for _, entry := range websocket.Subprotocols(r) {
+	entries := websocket.Subprotocols(r)
+	for i, entry := range entries {
 		if token, ok := strings.CutPrefix(entry, "bearer."); ok {
 			add(token)
+		}
+		if i > 0 && entries[i-1] == "token" {
+			add(entry)
 		}
 	}
 	if g.query {
 		add(r.URL.Query().Get("token"))
 	}
 	return tokens
+}
+
+// choose picks the subprotocol to echo of those that a client of an engine's
+// offers: steno.v1, or one that the engine's clients want to see; where the
+// engine has none of its own the first, as there are clients that hang up when
+// none of theirs is chosen. What may be a secret is never echoed.
+func choose(offered, wanted []string) string {
+	for i, entry := range offered {
+		secret := i > 0 && offered[i-1] == "token" || len(entry) > 40 ||
+			strings.HasPrefix(entry, "bearer.") || strings.Contains(strings.ToLower(entry), "key")
+		switch {
+		case entry == subprotocol, slices.Contains(wanted, entry):
+			return entry
+		case len(wanted) == 0 && !secret:
+			return entry
+		}
+	}
+	return ""
 }
 
 // fromHere is true for clients on this machine. A proxy on this machine speaks

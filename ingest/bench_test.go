@@ -9,6 +9,7 @@ import (
 
 	"example.com/steno/batcher/spool"
 	"example.com/steno/bench/memnet"
+	"example.com/steno/ingest/dialect"
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/gorilla/websocket"
 )
@@ -71,6 +72,33 @@ func BenchmarkConnection(b *testing.B) {
 			b.ReportAllocs()
 			pump(b, ws, window)
 		})
+	}
+}
+
+// What most of an engine's frames cost: a partial.
+//
+// go test -run '^$' -bench EnginePartial -count 6 -cpu 2 ./ingest
+func BenchmarkEnginePartial(b *testing.B) {
+	d, known := dialect.Lookup("vosk")
+	if !known {
+		b.Fatal("there is no vosk")
+	}
+	s := New(Config{}, spool.NewMemory(), metrics.NewSet(), slog.New(slog.DiscardHandler))
+	decoder, err := d.New(dialect.Options{Partials: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := s.newConnection(nil)
+	e := &engine{c: c, leg: &leg{dialect: d, call: "b09955ce"}, decoder: decoder, count: s.metrics.dialects[d.Name]}
+	if c.engine = e; !e.open("b09955ce") {
+		b.Fatal("the stream does not open")
+	}
+	frame := []byte(`{"partial" : "good morning you are through to the clinic"}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if !e.take(incoming{websocket.TextMessage, frame, time.Unix(1573503300, 0)}) {
+			b.Fatal("the connection is closing")
+		}
 	}
 }
 

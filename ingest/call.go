@@ -25,20 +25,24 @@ type call struct {
 	key     callKeyOf
 	streams map[*stream]struct{}
 	ids     map[messageHash]sighting
-	live    int  // how many of streams have not ended
-	marked  bool // the mark of its end is in the spool, or on its way
+	// sessions is the session that an engine began last, by the leg that it
+	// speaks on: who sends again from the middle on does not say it.
+	sessions map[string]string
+	live     int  // how many of streams have not ended
+	marked   bool // the mark of its end is in the spool, or on its way
 }
 
 // sighting is when a message id was accepted, and by whom while it is not safe.
 type sighting struct {
 	at    time.Time
-	owner any // nil: safe
+	owner any    // nil: safe
+	said  uint32 // of an engine's words, a checksum; 0: not known
 }
 
 func (g *registry) call(k callKeyOf) *call {
 	c := g.calls[k]
 	if c == nil {
-		c = &call{key: k, streams: map[*stream]struct{}{}, ids: map[messageHash]sighting{}}
+		c = &call{key: k, streams: map[*stream]struct{}{}, ids: map[messageHash]sighting{}, sessions: map[string]string{}}
 		g.calls[k] = c
 	}
 	return c
@@ -133,10 +137,23 @@ func (g *registry) remember(c *call, id messageHash, owner any, now time.Time) (
 	return first
 }
 
+// note adds what was said under an id that is remembered.
+func (c *call) note(id messageHash, said uint32) {
+	at := c.ids[id]
+	at.said = said
+	c.ids[id] = at
+}
+
+// revises is true for words that are not those which were accepted under id.
+func (c *call) revises(id messageHash, said uint32) bool {
+	known := c.ids[id].said
+	return known != 0 && known != said
+}
+
 // keep marks what owner has taken in as safe.
 func (c *call) keep(id messageHash, owner any) {
 	if at, ok := c.ids[id]; ok && at.owner == owner {
-		c.ids[id] = sighting{at: at.at}
+		c.ids[id] = sighting{at: at.at, said: at.said}
 	}
 }
 

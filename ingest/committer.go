@@ -74,7 +74,7 @@ func (c *connection) markEnds(t *turn, owner *connection) {
 		call := st.stream.call
 		call.marked = true
 		t.marked = append(t.marked, call)
-		t.records = append(t.records, spool.Record{Org: call.key.org, Call: call.key.key, Ended: true})
+		t.records = append(t.records, spool.Record{Org: call.key.org, Call: call.key.key, Ended: true, Received: time.Now()})
 	}
 }
 
@@ -169,7 +169,7 @@ func (c *connection) hangUp(w *writer) {
 	how := c.closing
 	c.server.mu.Unlock()
 	if how.code != 0 {
-		if how.say != nil {
+		if how.say != nil && c.engine == nil {
 			w.write(how.say)
 		}
 		_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(how.code, how.text), time.Now().Add(closeWait))
@@ -193,7 +193,7 @@ type writer struct {
 }
 
 func (w *writer) write(body []byte) {
-	if w.err != nil {
+	if w.err != nil || len(body) == 0 {
 		return
 	}
 	_ = w.ws.SetWriteDeadline(time.Now().Add(writeWait)) // never fails

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"example.com/steno/batcher/spool"
+	"example.com/steno/ingest/dialect"
 )
 
 // Config says whom the doors let in and how much of everything they take.
@@ -56,9 +57,13 @@ type Config struct {
 	// Default 100,000.
 	MaxStreamsTotal int
 
-	// MaxRate is how many messages a second one connection may send, partials
-	// and pings included. Default 10,000.
+	// MaxRate is how many messages a second one connection of the native
+	// protocol may send, partials and pings included. Default 10,000.
 	MaxRate int
+
+	// Dialects are the engines' formats that have a door. Default: all of
+	// package dialect.
+	Dialects []dialect.Dialect
 
 	// OnPartial is told every partial that names a known speaker. It is called
 	// by the connection's reader and must not block. Nil: nobody is told.
@@ -86,5 +91,8 @@ func (c Config) withDefaults() Config {
 	c.MaxStreams = cmp.Or(c.MaxStreams, 1_000)
 	c.MaxStreamsTotal = cmp.Or(c.MaxStreamsTotal, 100_000)
 	c.MaxRate = cmp.Or(c.MaxRate, 10_000)
+	if c.Dialects == nil {
+		c.Dialects = dialect.All()
+	}
 	return c
 }

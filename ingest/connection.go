@@ -58,7 +58,9 @@ type connection struct {
 	released chan struct{}
 	gone     chan struct{} // closed when the reader has ended
 
-	// Only the reader uses these.
+	engine *engine // what speaks here in a dialect of its own; nil: a client of the native protocol
+
+	// Only the reader uses these, for a client of the native protocol.
 	leases map[string]lease // by the client's own name for the stream
 	opened bool             // the first message was an open
 	rate   rate
@@ -92,7 +94,7 @@ type step struct {
 	upto   uint64  // how far the stream is safe when the turn is
 	end    bool    // the end of the stream is safe with the turn
 	leave  bool    // the connection lets the stream go with the turn
-	body   []byte  // nil: an ack
+	body   []byte  // nil: an ack; empty: nothing, as engines expect no answer
 }
 
 // taken is a message id that is safe when the turn is.
@@ -158,6 +160,9 @@ func (c *connection) closeLocked(how closing) {
 	if c.closing.code != 0 && (c.closing.hard || !how.hard) {
 		return
 	}
+	if c.engine != nil && c.closing.code == 0 && !how.hard {
+		c.engine.flush() // C3: what has been said is part of the turn
+	}
 	c.closing = how
 	if how.hard && !c.busy {
 		c.release()
@@ -168,7 +173,7 @@ func (c *connection) closeLocked(how closing) {
 
 // drain says goodbye. The lock is held.
 func (c *connection) drain() {
-	if c.closing.code == 0 {
+	if c.closing.code == 0 && c.engine == nil {
 		c.first = append(c.first, encode(reconnectAnswer{Type: "reconnect", After: jitter(retryAfter).Milliseconds()}))
 	}
 	c.closeLocked(closing{code: websocket.CloseGoingAway, text: "the server is going away: reconnect"})

@@ -7,9 +7,10 @@
 //
 // Doors: GET /v1/ingest speaks the native protocol steno.v1 over WebSocket,
 // POST /v1/calls/{vendorCallKey}/utterances takes the same utterances over
-// HTTP. An engine's own format becomes a third kind of door: a dialect turns
-// the engine's frames into message values and joins the way of the native
-// ones at utterance.go; it needs nothing else of this package.
+// HTTP. GET and POST /v1/ingest/{dialect} take an engine's own messages: a
+// decoder of package dialect says what they mean, package assembly makes
+// utterances of the pieces, and from there on they go the way of the native
+// ones.
 //
 // The way of a frame, and the file of each station:
 //
@@ -21,6 +22,9 @@
 //	registry.go   streams and who owns them; call.go: calls and message ids
 //	admit.go      opening or utterance → step of a turn, by those rules
 //	reader.go     the goroutine that does all of the above, one a connection
+//	leg.go        what the URL of a dialect's door says: which call, who speaks
+//	engine.go     the reader's and the turn's side of a dialect's connection;
+//	              push.go: the same for a POST
 //	committer.go  the goroutine that appends to the spool, then answers
 //
 // Each connection has a turn: what the reader has taken in since the committer

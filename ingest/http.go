@@ -26,13 +26,8 @@ func (s *Server) servePost(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.leave()
 	received := time.Now()
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.cfg.MaxFrame)))
-	if _, tooBig := errors.AsType[*http.MaxBytesError](err); tooBig {
-		writeFault(w, http.StatusRequestEntityTooLarge, &fault{codeTooLarge, fmt.Sprintf("a body holds at most %d bytes", s.cfg.MaxFrame)})
-		return
-	}
-	if err != nil {
-		writeFault(w, http.StatusBadRequest, invalid("the body could not be read to its end"))
+	body, ok := s.body(w, r)
+	if !ok {
 		return
 	}
 	p, f := s.post(r, asText(body), received)
@@ -40,6 +35,25 @@ func (s *Server) servePost(w http.ResponseWriter, r *http.Request) {
 		writeFault(w, http.StatusBadRequest, f)
 		return
 	}
+	s.answerPost(w, p)
+}
+
+// body reads a request's body, or answers it.
+func (s *Server) body(w http.ResponseWriter, r *http.Request) (body []byte, ok bool) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.cfg.MaxFrame)))
+	if _, tooBig := errors.AsType[*http.MaxBytesError](err); tooBig {
+		writeFault(w, http.StatusRequestEntityTooLarge, &fault{codeTooLarge, fmt.Sprintf("a body holds at most %d bytes", s.cfg.MaxFrame)})
+		return nil, false
+	}
+	if err != nil {
+		writeFault(w, http.StatusBadRequest, invalid("the body could not be read to its end"))
+		return nil, false
+	}
+	return body, true
+}
+
+// answerPost makes a post safe and says so, or asks for it again.
+func (s *Server) answerPost(w http.ResponseWriter, p *post) {
 	ctx, cancel := context.WithTimeout(s.hard, postWait)
 	defer cancel()
 	if err := s.storePost(ctx, p); err != nil {

@@ -22,14 +22,21 @@ var errTooBig = errors.New("frame is too big")
 // empty until the other side has closed too.
 func (c *connection) read() {
 	c.watch()
+	take := c.takeMessages
+	if c.engine != nil {
+		take = c.engine.take
+	}
 	var buf bytes.Buffer
 	for {
 		kind, err := c.frame(&buf)
 		if err != nil {
+			if c.engine != nil {
+				c.takeFrame(func(incoming) bool { return c.engine.over(err) }, incoming{})
+			}
 			c.lost(err)
 			break
 		}
-		if !c.takeFrame(kind, buf.Bytes(), time.Now()) {
+		if !c.takeFrame(take, incoming{kind, buf.Bytes(), time.Now()}) {
 			break
 		}
 	}
@@ -88,21 +95,35 @@ func (c *connection) lost(err error) {
 	}
 }
 
-// takeFrame handles the messages of a frame. It returns false when the
-// connection is closing.
-func (c *connection) takeFrame(kind int, frame []byte, at time.Time) (ok bool) {
+// incoming is a frame and when it was read. The bytes are those of the
+// reader's buffer.
+type incoming struct {
+	kind  int
+	bytes []byte
+	at    time.Time
+}
+
+// takeFrame lets take handle a frame. It returns false when the connection is
+// closing.
+func (c *connection) takeFrame(take func(incoming) bool, in incoming) (ok bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.panicked(p)
 			ok = false
 		}
 	}()
+	return take(in)
+}
+
+// takeMessages handles the native messages of a frame.
+func (c *connection) takeMessages(in incoming) (ok bool) {
 	open := true
 	take := func(object string) bool {
-		open = c.takeMessage(object, at)
+		open = c.takeMessage(object, in.at)
 		return open
 	}
-	if kind == websocket.BinaryMessage {
+	frame := in.bytes
+	if in.kind == websocket.BinaryMessage {
 		// Audio is told from JSON before a megabyte of it is made into text.
 		if !bytes.HasPrefix(bytes.TrimLeft(frame, jsonSpace), []byte("{")) || !eachObject(asText(frame), take) {
 			c.close(closing{code: websocket.CloseUnsupportedData, text: "binary frames must hold JSON objects: this server takes text, not audio"})

@@ -3,6 +3,7 @@ package ingest
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"time"
 
@@ -72,6 +73,20 @@ func (g *registry) stream(o *opening) *stream {
 		g.join(s, g.call(k))
 	}
 	return s
+}
+
+// vacancy is the id under which an engine's connection finds its stream: its
+// leg's. One that has ended is passed by, as is one that another connection
+// owns, unless that may be taken over; then a number is added.
+func (g *registry) vacancy(id spool.StreamID, takeOver bool) spool.StreamID {
+	leg := id.ID
+	for n := 2; ; n++ {
+		s := g.streams[id]
+		if s == nil || !s.ended && (s.owner == nil || takeOver) {
+			return id
+		}
+		id.ID = fmt.Sprint(leg, "#", n)
+	}
 }
 
 // recover brings back a stream from before the spool was opened. Its resume

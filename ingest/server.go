@@ -58,7 +58,7 @@ func New(cfg Config, s spool.Spool, set *metrics.Set, log *slog.Logger) *Server 
 	cfg = cfg.withDefaults()
 	hard, abandon := context.WithCancelCause(context.Background())
 	server := &Server{
-		cfg: cfg, guard: newGuard(cfg), spool: s, log: log, metrics: newCounters(set),
+		cfg: cfg, guard: newGuard(cfg), spool: s, log: log, metrics: newCounters(set, cfg.Dialects),
 		recovered: make(chan struct{}), wake: make(chan struct{}, 1), empty: make(chan struct{}),
 		hard: hard, abandon: abandon,
 		registry: newRegistry(), conns: map[*connection]struct{}{},
@@ -77,6 +77,8 @@ func New(cfg Config, s spool.Spool, set *metrics.Set, log *slog.Logger) *Server 
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/ingest", s.serveSocket)
+	mux.HandleFunc("GET /v1/ingest/{dialect}", s.serveEngine)
+	mux.HandleFunc("POST /v1/ingest/{dialect}", s.servePush)
 	mux.HandleFunc("POST /v1/calls/{vendorCallKey}/utterances", s.servePost)
 	mux.HandleFunc("POST /v1/calls/utterances", s.servePost) // where "//" ends up: the key is empty, and gets told so
 	return mux

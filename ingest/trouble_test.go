@@ -14,6 +14,7 @@ import (
 
 	"example.com/steno/batcher/spool"
 	"example.com/steno/ingest"
+	"example.com/steno/ingest/dialect"
 	"pgregory.net/rapid"
 )
 
@@ -196,6 +197,12 @@ func TestMetricNames(t *testing.T) {
 			want = append(want, `steno_ingest_nacks_total{code="`+code+`"}`)
 		}
 		want = append(want, "steno_ingest_partials_total", "steno_utterances_duplicate_total")
+		for _, d := range dialect.All() {
+			for _, what := range []string{"engine_failures", "engine_ignored", "engine_partials", "engine_utterances", "revisions"} {
+				want = append(want, "steno_ingest_"+what+`_total{dialect="`+d.Name+`"}`)
+			}
+		}
+		slices.Sort(want)
 		if !slices.Equal(got, want) {
 			t.Errorf("metrics are %q\nwant %q", got, want)
 		}

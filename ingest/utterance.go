@@ -186,10 +186,12 @@ func appendSized(b []byte, s string) []byte {
 	return append(b, s...)
 }
 
-// uuid hashes b into the shape of a UUID of version 8, the one for ids of
+// uuid hashes b into the shape of a UUID.
+func uuid(b []byte) string { return uuidOf(sha256.Sum256(b)) }
+
+// uuidOf puts a hash into the shape of a UUID of version 8, the one for ids of
 // one's own making (RFC 9562).
-func uuid(b []byte) string {
-	sum := sha256.Sum256(b)
+func uuidOf(sum [sha256.Size]byte) string {
 	sum[6] = sum[6]&0x0f | 0x80
 	sum[8] = sum[8]&0x3f | 0x80
 	var out [36]byte

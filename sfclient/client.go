@@ -12,6 +12,7 @@ import (
 // label.
 const (
 	EndpointToken                        = "token"
+	EndpointLimits                       = "limits"
 	EndpointCreateVoiceCall              = "createVoiceCall"
 	EndpointUpdateVoiceCall              = "updateVoiceCall"
 	EndpointExecuteOmniFlow              = "executeOmniFlow"
@@ -69,7 +70,8 @@ func (c *Client) Token(ctx context.Context) error {
 }
 
 // Limit returns the org's daily API usage as last heard; false: never yet.
-// Whether the wrapper's answers carry it is the org's business.
+// Whether the wrapper's answers carry it is the org's business; FetchLimit asks
+// for it.
 func (c *Client) Limit() (LimitInfo, bool) {
 	return c.limit.newest()
 }

@@ -1,6 +1,9 @@
 package sfclient
 
 import (
+	"context"
+	"encoding/json"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -12,6 +15,36 @@ import (
 type LimitInfo struct {
 	Used, Max int64     // requests; Used may exceed Max, which a paid org may overrun a little
 	At        time.Time // when it was heard; zero: never
+}
+
+// limitsPath is the REST API's resource of the org's limits. Any version from
+// 29.0 on has it.
+const limitsPath = "/services/data/v60.0/limits"
+
+// FetchLimit asks the org for its API usage, and keeps it for Limit. It is for
+// orgs whose answers to the wrapper's endpoints do not tell; the question is
+// itself one of the day's requests, and needs a permission of its own ("View
+// Setup and Configuration").
+func (c *Client) FetchLimit(ctx context.Context) (LimitInfo, error) {
+	token, e := c.tokens.get(ctx)
+	if e != nil {
+		return LimitInfo{}, e
+	}
+	rep, e := c.get(ctx, token, EndpointLimits, limitsPath)
+	if e != nil {
+		return LimitInfo{}, e
+	}
+	var limits struct {
+		DailyAPIRequests struct{ Max, Remaining int64 } `json:"DailyApiRequests"`
+	}
+	err := json.Unmarshal(rep.body, &limits)
+	day := limits.DailyAPIRequests
+	if rep.status != http.StatusOK || rep.cut != nil || err != nil || day.Max <= 0 {
+		return LimitInfo{}, refusal(request{endpoint: EndpointLimits}, rep, read(rep.body))
+	}
+	info := LimitInfo{Used: day.Max - day.Remaining, Max: day.Max, At: rep.answered}
+	c.limit.put(info)
+	return info, nil
 }
 
 // parseLimitInfo reads the header Sforce-Limit-Info as in

@@ -104,6 +104,9 @@ type handed struct{ http.Handler }
 
 func (h handed) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := httptest.NewRecorder()
+	if r.Body == nil { // as a server never sees it
+		r.Body = http.NoBody
+	}
 	h.ServeHTTP(w, r)
 	return w.Result(), nil
 }

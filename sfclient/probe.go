@@ -25,24 +25,33 @@ func (c *Client) Probe(ctx context.Context, endpoint string) error {
 	if e != nil {
 		return e
 	}
+	rep, e := c.get(ctx, token, endpoint, basePath+endpoint)
+	if e != nil {
+		return e
+	}
+	if there := []int{http.StatusOK, http.StatusMethodNotAllowed}; rep.cut == nil && slices.Contains(there, rep.status) {
+		return nil
+	}
+	e = refusal(request{endpoint: endpoint}, rep, read(rep.body))
+	e.Ambiguous = false // Nothing was asked that could have been done.
+	return e
+}
+
+// get makes one attempt at a GET, which changes nothing. An error means that no
+// answer came.
+func (c *Client) get(ctx context.Context, t token, endpoint, path string) (reply, *Error) {
 	attempt, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(attempt, http.MethodGet, token.base+basePath+endpoint, nil)
+	req, err := http.NewRequestWithContext(attempt, http.MethodGet, t.base+path, nil)
 	if err != nil {
-		return &Error{Endpoint: endpoint, cause: err}
+		return reply{}, &Error{Endpoint: endpoint, cause: err}
 	}
-	req.Header.Set("Authorization", "Bearer "+token.value)
+	req.Header.Set("Authorization", "Bearer "+t.value)
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return &Error{Endpoint: endpoint, cause: c.explain(ctx, attempt, err)}
+		return reply{}, &Error{Endpoint: endpoint, cause: c.explain(ctx, attempt, err)}
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if there := []int{http.StatusOK, http.StatusMethodNotAllowed}; err == nil && slices.Contains(there, resp.StatusCode) {
-		return nil
-	}
-	rep := reply{status: resp.StatusCode, header: resp.Header, body: body, answered: time.Now(), cut: err}
-	e = refusal(request{endpoint: endpoint}, rep, read(body))
-	e.Ambiguous = false // Nothing was asked that could have been done.
-	return e
+	return reply{status: resp.StatusCode, header: resp.Header, body: body, answered: time.Now(), cut: err}, nil
 }

@@ -23,9 +23,13 @@ const (
 	// spaced out: send the same again after RetryAfter.
 	Renew
 
-	// Throttle: the org is asked too much at once. Let everything to this org
-	// wait 5, 10, 20 s (its rate-limit window is 30 s), at least RetryAfter,
-	// and go on with fewer requests in flight.
+	// Crowd: the org has too many requests under way. Go on with fewer in
+	// flight, after a second or a few.
+	Crowd
+
+	// Throttle: the org is asked too much in a time. Let everything to this
+	// org wait 5, 10, 20 s (its rate-limit window is 30 s), at least
+	// RetryAfter, and go on with fewer requests.
 	Throttle
 
 	// Park: the org's requests for the last 24 hours are used up. Let
@@ -54,13 +58,17 @@ const (
 	// Paused: the call is on hold, or its recording is paused. Salesforce does
 	// not store what is said meanwhile: do not repeat it.
 	Paused
+
+	// Closed: the conversation is over. Salesforce takes no more of it here;
+	// what is left can be uploaded after the call.
+	Closed
 )
 
 // String is the verdict as one lower-case word, fit for a metric's label.
 func (v Verdict) String() string {
 	names := [...]string{
-		Accepted: "accepted", Retry: "retry", Renew: "renew", Throttle: "throttle", Park: "park",
-		Missing: "missing", Hold: "hold", Split: "split", Reject: "reject", Paused: "paused",
+		Accepted: "accepted", Retry: "retry", Renew: "renew", Crowd: "crowd", Throttle: "throttle", Park: "park",
+		Missing: "missing", Hold: "hold", Split: "split", Reject: "reject", Paused: "paused", Closed: "closed",
 	}
 	if v < Accepted || int(v) >= len(names) {
 		return "unknown"
@@ -73,13 +81,14 @@ func (v Verdict) String() string {
 //
 // The words it knows, in this order: RESOURCE_EXHAUSTED, REQUEST_LIMIT_EXCEEDED
 // and INVALID_SESSION_ID as if they were codes; then, of a JSON answer whose
-// status does not already say that it is about something else, "paused", "Read
-// timed out" (the wrapper's own call to Salesforce), "not found" and "does not
-// exist", "Id(s) […]" and "Multi-Status".
+// status does not already say that it is about something else, "paused",
+// "conversation is closed" and "conversation has ended" (the words of both are
+// guessed), "Read timed out" (the wrapper's own call to Salesforce), "not found"
+// and "does not exist", "Id(s) […]" and "Multi-Status".
 //
 // What the error is about narrows the verdict. Where there is one message only,
 // Split becomes Reject. Where there are several calls and the org does not say
-// which it means, Missing and Paused become Split. And one call's error never
+// which it means, Missing, Paused and Closed become Split. And one call's error never
 // stops the others: Hold becomes Reject, and Renew Retry.
 func (e *Error) Verdict() Verdict {
 	switch {
@@ -102,7 +111,7 @@ func (e *Error) Verdict() Verdict {
 
 // narrow fits a verdict to what the error is about.
 func (e *Error) narrow(v Verdict) Verdict {
-	if e.several && (v == Missing || v == Paused) {
+	if e.several && (v == Missing || v == Paused || v == Closed) {
 		v = Split
 	}
 	if e.single && v == Split {
@@ -127,8 +136,11 @@ func (e *Error) byCode(code string) Verdict {
 	case "REQUEST_LIMIT_EXCEEDED":
 		// "TotalRequests Limit exceeded." is the day's budget; the Concurrent…
 		// limits are free again when other requests have ended.
-		if e.says("TotalRequests") {
+		switch {
+		case e.says("TotalRequests"):
 			return Park
+		case e.says("Concurrent"):
+			return Crowd
 		}
 		return Throttle
 	case "RESOURCE_EXHAUSTED":
@@ -162,6 +174,8 @@ func (e *Error) byWords() Verdict {
 		return 0
 	case e.says("paused"):
 		return Paused
+	case e.says("conversation is closed"), e.says("conversation has ended"):
+		return Closed
 	case e.says(readTimedOut):
 		return Retry
 	case e.Code != "":

@@ -22,6 +22,7 @@ type Memory struct {
 	read     int
 	account  Account
 	pending  uint64 // counted record by record, not from account: the law is a check, not a definition
+	letters  letterbox
 	closed   bool
 	appended chan struct{} // size 1: a token says that Read has something to do
 }
@@ -47,6 +48,11 @@ func (m *Memory) Append(ctx context.Context, group []Record) error {
 	if m.closed {
 		return ErrClosed
 	}
+	m.append(group)
+	return nil
+}
+
+func (m *Memory) append(group []Record) {
 	for _, r := range group {
 		r.Position = m.base + Position(len(m.queue))
 		m.queue = append(m.queue, slot{record: r})
@@ -57,7 +63,6 @@ func (m *Memory) Append(ctx context.Context, group []Record) error {
 		}
 	}
 	m.wake()
-	return nil
 }
 
 // wake lets a waiting Read look again.
@@ -132,6 +137,9 @@ func (m *Memory) settle(s Settlement) error {
 	} else {
 		m.account.Rejected[s.Rejected]++
 	}
+	if s.Dead != nil {
+		m.letters.keep(*s.Dead)
+	}
 	m.account.Bytes -= uint64(len(at.record.Message))
 	m.pending--
 	at.record = Record{Position: s.Position}
@@ -194,7 +202,7 @@ func (m *Memory) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true
-	m.queue, m.read = nil, 0
+	m.queue, m.read, m.letters = nil, 0, letterbox{}
 	m.wake()
 	return nil
 }

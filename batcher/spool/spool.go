@@ -6,7 +6,8 @@
 //
 // What it promises: a record is safe when Append returns; records are read in
 // the order in which they were appended; a record stays until it is settled;
-// at every moment accepted = delivered + rejected + pending.
+// at every moment accepted = delivered + rejected + pending; a rejected record
+// stays as a dead letter until somebody retries or drops it.
 //
 // Memory is the spool for tests and for those who can do without durability;
 // spooltest holds the suite that every Spool passes.
@@ -43,7 +44,8 @@ type Spool interface {
 	Read(ctx context.Context, buf []Record) (int, error)
 
 	// Settle records what became of records that were read, in any order. A
-	// settled record's text is gone. It does not wait for a disk.
+	// settled record's text is gone, unless a dead letter keeps it. It does not
+	// wait for a disk: a rejection that a crash undoes happens again.
 	Settle(settled ...Settlement) error
 
 	// Recover returns what ingest must know of streams from before the
@@ -53,6 +55,10 @@ type Spool interface {
 	// Forget drops what the spool remembers of a stream for Recover, once
 	// nobody may resume it any more.
 	Forget(StreamID) error
+
+	// DeadLetters returns the rejected utterances that are kept. They live as
+	// long as the spool: where it is durable, over restarts.
+	DeadLetters() DeadLetters
 
 	// Account returns the sums so far, all of one moment.
 	Account() Account
@@ -84,11 +90,11 @@ type Record struct {
 	Org  string // empty: the only or the default org
 	Call string // the vendorCallKey that the transcript goes out under: a transfer's parent, else the stream's own
 
-	Ended bool // the mark: no utterance follows in this call; the fields below are empty
+	Ended bool // the mark: no utterance follows in this call; of the fields below only Received is set: the end
 
 	Stream    StreamID // ID is empty for what came in over HTTP
 	Epoch     string   // the life of the stream that Seq counts in
-	Seq       uint64   // the utterance's number in its stream, from 1; 0 over HTTP
+	Seq       uint64   // the utterance's number in its stream, from 1; 0 over HTTP; of a retry its dead letter's number
 	MessageID string   // unique in the call; the same in every repeat
 	Speaker   string   // the participantId: one entry, one speaker
 	Urgent    bool     // waits for no company
@@ -100,7 +106,8 @@ type Record struct {
 // Settlement says what became of a record.
 type Settlement struct {
 	Position Position
-	Rejected string // the reason, a short word of a closed set; empty: delivered
+	Rejected string      // the reason, a short word of a closed set; empty: delivered
+	Dead     *DeadLetter // of a rejected utterance, what is kept; nil: nothing is
 }
 
 // StreamMark is how far a stream has come.

@@ -39,6 +39,7 @@ func (checkCommand) Run(ctx context.Context, p cli.Process) error {
 		for _, endpoint := range sfclient.Endpoints() {
 			r.add(endpoint, client.Probe(ctx, endpoint))
 		}
+		r.budget(ctx, client, settings)
 	}
 	r.add("ingest address "+settings.Listen, canListen(ctx, settings.Listen))
 	r.add("admin address "+settings.AdminListen, canListen(ctx, settings.AdminListen))
@@ -64,6 +65,19 @@ func (r *report) add(what string, err error) {
 	}
 	r.failed = true
 	fmt.Fprintf(r.p.Stdout, "FAIL  %s: %v\n", what, err)
+}
+
+// budget tells what is known of the org's daily API requests. An org that does
+// not tell is no fault: there is a setting for that.
+func (r *report) budget(ctx context.Context, client *sfclient.Client, s daemon.Settings) {
+	switch limit, err := client.FetchLimit(ctx); {
+	case err == nil:
+		r.add(fmt.Sprintf("daily API requests: %d of %d used", limit.Used, limit.Max), nil)
+	case s.APIDailyBudget > 0:
+		r.add(fmt.Sprintf("daily API requests: Salesforce does not tell, the setting says %d", s.APIDailyBudget), nil)
+	default:
+		r.add("daily API requests: Salesforce does not tell; with STENO_API_DAILY_BUDGET they can be made to last", nil)
+	}
 }
 
 // canWrite writes a file into the directory and removes it again.

@@ -12,12 +12,13 @@ import (
 
 // commands is the command line.
 type commands struct {
-	Serve      serveCommand       `cmd:"" default:"1" help:"Run the daemon (the default)."`
-	Check      checkCommand       `cmd:"" help:"Check the settings, the org's six endpoints and this machine. Changes nothing."`
-	Call       callCommands       `cmd:"" help:"Salesforce's call endpoints by hand."`
-	Transcript transcriptCommands `cmd:"" help:"Salesforce's transcript endpoints by hand."`
-	Spool      spoolCommands      `cmd:"" help:"What waits on the disk."`
-	Version    versionCommand     `cmd:"" help:"Print the version."`
+	Serve       serveCommand        `cmd:"" default:"1" help:"Run the daemon (the default)."`
+	Check       checkCommand        `cmd:"" help:"Check the settings, the org's six endpoints and this machine. Changes nothing."`
+	Call        callCommands        `cmd:"" help:"Salesforce's call endpoints by hand."`
+	Transcript  transcriptCommands  `cmd:"" help:"Salesforce's transcript endpoints by hand."`
+	Spool       spoolCommands       `cmd:"" help:"What waits on the disk."`
+	Deadletters deadLettersCommands `cmd:"" help:"What Salesforce has rejected."`
+	Version     versionCommand      `cmd:"" help:"Print the version."`
 }
 
 func program() cli.Program {

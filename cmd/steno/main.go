@@ -1,11 +1,12 @@
 // Command steno takes utterances from speech engines over WebSockets and puts
 // them on the agent's console in Salesforce Service Cloud Voice.
 //
-//	steno [serve]                                the daemon
-//	steno check                                  are the settings, the org and this machine fit for it
-//	steno call create|update|route|clear-routing Salesforce's call endpoints by hand
-//	steno transcript send|bulk                   Salesforce's transcript endpoints by hand
-//	steno spool status|verify                    what waits on the disk
+//	steno [serve]                                 the daemon
+//	steno check                                   are the settings, the org and this machine fit for it
+//	steno call create|update|route|clear-routing  Salesforce's call endpoints by hand
+//	steno transcript send|bulk                    Salesforce's transcript endpoints by hand
+//	steno deadletters list|show|retry|export|drop what was rejected
+//	steno spool status|verify                     what waits on the disk
 //	steno version
 //
 // Settings come from the environment: steno --help lists them. Exit codes: 0

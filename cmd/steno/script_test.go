@@ -1,8 +1,13 @@
 package main
 
 import (
+	"io"
+	"net"
+	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -14,16 +19,80 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts plays what people type: testdata/script, each against a simulated
-// org of its own, whose address is $ORG.
+// org of its own, whose address is $ORG. A daemon that a script starts has its
+// doors at $STENO_LISTEN and its admin listener at $STENO_ADMIN_LISTEN.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			org := httptest.NewServer(orgsim.New(orgsim.Config{ClientID: "id", ClientSecret: "hush", CallCenter: "center", Cert: "cert"}))
 			env.Defer(org.Close)
+			doors, err := unused()
+			if err != nil {
+				return err
+			}
+			admin, err := unused()
+			if err != nil {
+				return err
+			}
 			env.Vars = append(env.Vars, "ORG="+org.URL, "STENO_SF_LOGIN_URL="+org.URL, "STENO_SF_CLIENT_ID=id", "STENO_SF_CLIENT_SECRET=hush",
-				"STENO_SF_CALL_CENTER=center", "STENO_SF_CERT=cert", "STENO_LISTEN=127.0.0.1:0", "STENO_ADMIN_LISTEN=127.0.0.1:0")
+				"STENO_SF_CALL_CENTER=center", "STENO_SF_CERT=cert", "STENO_LISTEN="+doors, "STENO_ADMIN_LISTEN="+admin)
 			return nil
 		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"post": post, "await": await},
 	})
+}
+
+// unused is an address of this machine that nobody listens on at the moment.
+func unused() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// post is the script command "post URL [FILE]": the answer must be a 2xx.
+func post(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: post URL [FILE]")
+	}
+	body := ""
+	if len(args) == 2 {
+		body = ts.ReadFile(args[1])
+	}
+	resp, err := http.Post(args[0], "application/json", strings.NewReader(body))
+	ts.Check(err)
+	defer resp.Body.Close()
+	if answer, _ := io.ReadAll(resp.Body); resp.StatusCode/100 != 2 {
+		ts.Fatalf("%s answers %s: %s", args[0], resp.Status, answer)
+	}
+}
+
+// await is the script command "await URL WORDS": until a GET tells of them.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await URL WORDS")
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	patience := time.NewTimer(30 * time.Second)
+	defer patience.Stop()
+	last := ""
+	for {
+		if resp, err := http.Get(args[0]); err != nil {
+			last = err.Error()
+		} else {
+			body, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if last = string(body); strings.Contains(last, args[1]) {
+				return
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-patience.C:
+			ts.Fatalf("after 30 s %s does not say %q: %s", args[0], args[1], last)
+		}
+	}
 }

@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"time"
 
 	"example.com/steno/cmd/internal/cli"
@@ -64,36 +61,13 @@ func (spoolVerifyCommand) Run(ctx context.Context, p cli.Process) error {
 	return nil
 }
 
-// inspect keeps what the store logs to its errors: the rest is noise here.
-func inspect(ctx context.Context, p cli.Process, s daemon.Settings) (daemon.AccountShown, *daemon.SpoolShown, error) {
-	log := slog.New(slog.NewTextHandler(p.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	return daemon.InspectSpool(ctx, s, log)
+// errorsOnly is the log of commands that open a spool: the rest is noise there.
+func errorsOnly(p cli.Process) *slog.Logger {
+	return slog.New(slog.NewTextHandler(p.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 }
 
-// askDaemon gets the status of a running daemon.
-func askDaemon(ctx context.Context, admin string) (status daemon.Status, err error) {
-	host, port, err := net.SplitHostPort(admin)
-	if err != nil {
-		return status, err
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/status.json", nil)
-	if err != nil {
-		return status, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return status, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return status, fmt.Errorf("the admin address answers %s", resp.Status)
-	}
-	return status, json.NewDecoder(resp.Body).Decode(&status)
+func inspect(ctx context.Context, p cli.Process, s daemon.Settings) (daemon.AccountShown, *daemon.SpoolShown, error) {
+	return daemon.InspectSpool(ctx, s, errorsOnly(p))
 }
 
 func printSpool(p cli.Process, from string, a daemon.AccountShown, s *daemon.SpoolShown) {
@@ -105,6 +79,7 @@ func printSpool(p cli.Process, from string, a daemon.AccountShown, s *daemon.Spo
 	}
 	fmt.Fprintf(p.Stdout, "on disk     %d of at most %d bytes, in %d frames\n", s.DiskBytes, s.MaxBytes, s.Frames)
 	fmt.Fprintf(p.Stdout, "recovered   %d utterances found waiting at the start\n", s.Recovered)
+	fmt.Fprintf(p.Stdout, "dead        %d rejected utterances kept, in %d bytes: steno deadletters list\n", s.DeadLetters, s.DeadLetterBytes)
 	for _, d := range s.Damage {
 		fmt.Fprintf(p.Stdout, "DAMAGED     %s\n", d)
 	}

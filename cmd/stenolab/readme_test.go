@@ -5,12 +5,16 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/gorilla/websocket"
 	"golang.org/x/sync/errgroup"
 
 	"example.com/steno/sfclient/orgsim"
@@ -26,44 +30,102 @@ func TestReadmeExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, engine := range []struct {
-		language, file, said string
-		run                  func(t *testing.T, file string) *exec.Cmd
-	}{
+	for _, engine := range []example{
 		{"go", "main.go", "Hello from Go", runGo},
 		{"python", "engine.py", "Hello from Python", runPython},
 		{"js", "engine.mjs", "Hello from JavaScript", runNode},
 	} {
 		t.Run(engine.language, func(t *testing.T) {
 			s, stop := runningStage(t)
-			_, rest, found := strings.Cut(string(readme), "```"+engine.language+"\n")
-			code, _, closed := strings.Cut(rest, "```")
-			if !found || !closed || !strings.Contains(code, "ws://127.0.0.1:8080/v1/ingest") {
-				t.Fatalf("the README has no %s example that speaks to ws://127.0.0.1:8080/v1/ingest", engine.language)
-			}
-			file := filepath.Join(t.TempDir(), engine.file)
-			code = strings.ReplaceAll(code, "ws://127.0.0.1:8080/v1/ingest", s.url)
-			if err := os.WriteFile(file, []byte(code), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			out, err := engine.run(t, file).CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v: %s", err, out)
-			}
-			if got := strings.Join(strings.Fields(string(out)), " "); got != "opened ack closed" {
+			code := engine.code(t, string(readme), `ws://127.0.0.1:8080/v1/ingest"`)
+			out := engine.execute(t, strings.ReplaceAll(code, "ws://127.0.0.1:8080/v1/ingest", s.url))
+			if got := strings.Join(strings.Fields(out), " "); got != "opened ack closed" {
 				t.Errorf("the example printed %q, want opened, ack and closed", got)
 			}
 			stop()
-			said := ""
-			for _, call := range s.sim.Ledger().Calls {
-				for _, m := range call.Messages {
-					said += m.Content
-				}
-			}
-			if said != engine.said {
-				t.Errorf("the org has %q, want %q", said, engine.said)
-			}
+			engine.arrived(t, s)
 		})
+		t.Run(engine.language+" relay", func(t *testing.T) {
+			s, stop := runningStage(t)
+			vosk := httptest.NewServer(http.HandlerFunc(speakVosk))
+			defer vosk.Close()
+			code := engine.code(t, string(readme), "ws://127.0.0.1:8080/v1/ingest/vosk?")
+			code = strings.ReplaceAll(code, "ws://127.0.0.1:2700", "ws"+strings.TrimPrefix(vosk.URL, "http"))
+			engine.execute(t, strings.ReplaceAll(code, "ws://127.0.0.1:8080/v1/ingest", s.url))
+			stop()
+			engine.said = "hello from vosk"
+			engine.arrived(t, s)
+		})
+	}
+}
+
+// example is a program in the README.
+type example struct {
+	language, file, said string
+	run                  func(t *testing.T, file string) *exec.Cmd
+}
+
+// code finds the example that speaks to a door.
+func (e example) code(t *testing.T, readme, door string) string {
+	t.Helper()
+	for _, rest := range strings.Split(readme, "```"+e.language+"\n")[1:] {
+		if code, _, closed := strings.Cut(rest, "```"); closed && strings.Contains(code, door) {
+			return code
+		}
+	}
+	t.Fatalf("the README has no %s example that speaks to %s", e.language, door)
+	return ""
+}
+
+// execute runs code and returns what it prints.
+func (e example) execute(t *testing.T, code string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), e.file)
+	if err := os.WriteFile(file, []byte(code), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := e.run(t, file).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return string(out)
+}
+
+// arrived compares what the org has with what the example said.
+func (e example) arrived(t *testing.T, s *stage) {
+	t.Helper()
+	said := ""
+	for _, call := range s.sim.Ledger().Calls {
+		for _, m := range call.Messages {
+			said += m.Content
+		}
+	}
+	if said != e.said {
+		t.Errorf("the org has %q, want %q", said, e.said)
+	}
+}
+
+// speakVosk is a Vosk server that has heard all of a short call.
+func speakVosk(w http.ResponseWriter, r *http.Request) {
+	var upgrader websocket.Upgrader
+	ws, err := upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		return // who connects is told
+	}
+	defer ws.Close()
+	for _, frame := range []string{
+		`{"partial" : ""}`, `{"partial" : "hello from"}`,
+		"{\n  \"result\" : [{\"conf\" : 1.0, \"end\" : 0.9, \"start\" : 0.2, \"word\" : \"hello\"}],\n  \"text\" : \"hello from vosk\"\n}",
+		`{"text" : ""}`,
+	} {
+		if err := ws.WriteMessage(websocket.TextMessage, []byte(frame)); err != nil {
+			return // the example's failure tells
+		}
+	}
+	goodbye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
+	_ = ws.WriteControl(websocket.CloseMessage, goodbye, time.Now().Add(time.Second))
+	for err == nil {
+		_, _, err = ws.ReadMessage()
 	}
 }
 

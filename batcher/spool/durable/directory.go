@@ -41,10 +41,11 @@ var (
 //	VERSION   the layout's version, and what proves the key
 //	jetstream what JetStream writes
 type directory struct {
-	path string
-	lock *os.File
-	used bool // the streams were made: where they are missing now, the store is damaged
-	old  bool // VERSION names an older layout
+	path    string
+	lock    *os.File
+	used    bool // the streams were made: where they are missing now, the store is damaged
+	letters bool // so was the stream of dead letters, which older versions do not have
+	old     bool // VERSION names an older layout
 }
 
 // openDirectory takes the directory for this process alone.
@@ -127,6 +128,8 @@ func (d *directory) check(written []byte, key, cipher string) error {
 		switch name {
 		case "used":
 			d.used = true
+		case "letters":
+			d.letters = true
 		case "key":
 			encrypted = true
 			if err := prove(value, key, cipher); err != nil {
@@ -182,7 +185,7 @@ func derived(key string, salt []byte) []byte {
 
 // markUsed notes that the streams exist, and in which layout they go on.
 func (d *directory) markUsed() error {
-	if d.used && !d.old {
+	if d.used && d.letters && !d.old {
 		return nil
 	}
 	written, err := os.ReadFile(filepath.Join(d.path, "VERSION"))
@@ -193,7 +196,10 @@ func (d *directory) markUsed() error {
 	if !d.used {
 		rest += "used\n"
 	}
-	d.used, d.old = true, false
+	if !d.letters {
+		rest += "letters\n"
+	}
+	d.used, d.letters, d.old = true, true, false
 	return d.write(fmt.Sprintf("%d\n%s", layoutVersion, rest))
 }
 

@@ -31,7 +31,9 @@
 //	tidy.go     what is settled goes from the front
 //	pack.go     and from behind what waits: a segment is replaced by a smaller one
 //	packer.go   the frames of the smaller one
-//	recover.go  one pass over the store at the opening
+//	bury.go     what was rejected becomes a dead letter; letter.go: how it looks
+//	deadletters.go, letterstore.go: list, retry and drop, and JetStream for it
+//	recover.go, recover_letters.go: one pass over the store at the opening
 //	open.go     the opening, station by station
 //	directory.go the lock, the version, the proof of the key
 //	lease.go    what the lock is for an external store
@@ -73,6 +75,26 @@
 // of those rejected, marks of streams whose frames are gone, and streams that
 // are forgotten. The state is the union of all notes. A note is written within
 // milliseconds of a settlement; every 2,000 notes are written anew as one.
+//
+// STENO_DEADLETTERS has the rejected utterances, one a message, whose sequence
+// is the letter's number:
+//
+//	offset  size  letter (little endian)
+//	0       4     "STNL"
+//	4       1     version, 1
+//	5       1     flags: 1 a request may have been stored, 2 sent
+//	6       v v   position, and when it was rejected, in nanoseconds
+//	        v v   when it was last sent: seconds and nanoseconds, where flagged
+//	        v     attempts
+//	        v …   strings with their lengths: reason, Salesforce's words
+//	        …     the record, as in a frame
+//	        4     CRC-32C of all before it
+//
+// A letter is written before any note that calls its utterance settled, and is
+// itself proof that it is: one that a crash left without a note counts. A retry
+// appends records whose seq is the letter's number and then drops the letters;
+// the opening drops those that a crash left. Notes also say how many letters
+// there must be.
 //
 // # What is settled goes
 //

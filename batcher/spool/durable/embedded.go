@@ -38,7 +38,7 @@ func serverOptions(cfg Config) server.Options {
 		MaxPayload: maxPayload,
 		JetStream:  true, StoreDir: cfg.Dir, DisableJetStreamBanner: true,
 		JetStreamMaxMemory: 1 << 20,
-		JetStreamMaxStore:  cfg.MaxBytes + cfg.MaxBytes/4 + 1<<30,
+		JetStreamMaxStore:  1 << 50, // no limit: the streams have their own
 		SyncAlways:         cfg.Sync == SyncAlways,
 		SyncInterval:       syncInterval,
 		JetStreamKey:       cfg.Key,

@@ -69,16 +69,21 @@ func (s *Spool) keepLoop(ctx context.Context) {
 			late = true
 		case <-due.C:
 			soon, late = false, false
+			s.keepLetters(ctx)
 			s.writeNote(ctx, &k)
 		case <-look.C:
+			s.keepLetters(ctx)
 			if k.anew || k.notes > maxNotes {
 				k.anew = !s.writeAnew(ctx, &k)
 			}
 		case r := <-s.notes:
+			s.keepLetters(ctx)
 			r.done <- s.answer(ctx, &k, r.marks)
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 			defer cancel()
+			for s.keepLetters(last) {
+			}
 			s.writeNote(last, &k)
 			return
 		}
@@ -113,7 +118,8 @@ func (s *Spool) answer(ctx context.Context, k *keeper, marks []mark) bool {
 // written is not kept for later: the books know it, and all is written anew.
 func (s *Spool) writeNote(ctx context.Context, k *keeper) {
 	s.mu.Lock()
-	n := &note{floor: s.ledger.settled.floor, high: s.ledger.last, forgets: s.unsaid}
+	n := s.emptyNote()
+	n.forgets = s.unsaid
 	unsaved := s.ledger.unsaved
 	s.ledger.unsaved, s.unsaid = nil, nil
 	if s.notesDistrusted {
@@ -229,7 +235,7 @@ func (s *Spool) summary() []*note {
 }
 
 func (s *Spool) emptyNote() *note {
-	return &note{floor: s.ledger.settled.floor, high: s.ledger.last}
+	return &note{floor: s.ledger.settled.floor, high: s.ledger.last, letters: s.letterCount}
 }
 
 func streamSize(id spool.StreamID) int { return len(id.Org) + len(id.Call) + len(id.ID) }
@@ -247,7 +253,7 @@ func split(n *note) []*note {
 	var notes []*note
 	for len(n.marks) > 0 {
 		some := min(len(n.marks), 500)
-		notes = append(notes, &note{floor: n.floor, high: n.high, marks: n.marks[:some]})
+		notes = append(notes, &note{floor: n.floor, high: n.high, marks: n.marks[:some], letters: n.letters})
 		n.marks = n.marks[some:]
 	}
 	return notes

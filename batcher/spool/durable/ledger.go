@@ -19,7 +19,8 @@ const (
 // read next. It is plain data: no lock, no clock, no I/O.
 //
 //	L1  every position up to last is in exactly one state: backlog (on disk,
-//	    unread), live (in memory, unread), owed (read, not settled), settled
+//	    unread), live (in memory, unread), owed (read, not settled), dead
+//	    (rejected, its letter not on disk), settled
 //	L2  a record becomes live only if nothing of its call is backlog and the
 //	    live queue has room; else it becomes backlog
 //	L3  a record leaves the backlog only when nothing of its call is live: with
@@ -28,7 +29,7 @@ const (
 //	    and what is left of the buffer to the backlog
 //	L5  accepted = delivered + rejected + pending
 //	L6  memory: the live queue and one page, both bounded; what the reader
-//	    owes; two bits a position above the floor; a count for each call
+//	    owes; the dead; two bits a position above the floor; a count for each call
 //	    with a backlog
 type ledger struct {
 	last    spool.Position // the highest that is safe
@@ -49,6 +50,7 @@ type ledger struct {
 	turn    bool           // a reader that takes one at a time: the backlog's turn
 
 	owed map[spool.Position]debt
+	dead map[spool.Position]*spool.DeadLetter
 
 	accepted, delivered, pending, bytes uint64
 	rejected                            map[string]uint64
@@ -70,6 +72,7 @@ func newLedger(next spool.Position) *ledger {
 	return &ledger{
 		last: next - 1, settled: newPositions(next), claimed: newPositions(next),
 		liveLimit: maxLiveRecords, liveCalls: map[uint64]int{}, backlog: map[uint64]int{}, owed: map[spool.Position]debt{},
+		dead:     map[spool.Position]*spool.DeadLetter{},
 		rejected: map[string]uint64{}, seed: maphash.MakeSeed(),
 	}
 }
@@ -197,8 +200,14 @@ func (l *ledger) settle(s spool.Settlement) error {
 		return fmt.Errorf("settle position %d: not among the %d read and unsettled", s.Position, len(l.owed))
 	}
 	delete(l.owed, s.Position)
-	l.settled.add(s.Position)
-	l.unsaved = append(l.unsaved, s)
+	if s.Dead != nil {
+		dead := *s.Dead
+		dead.Record.Position = s.Position
+		l.dead[s.Position] = &dead
+	} else {
+		l.settled.add(s.Position)
+		l.unsaved = append(l.unsaved, s)
+	}
 	if d.ended {
 		return nil
 	}
@@ -210,6 +219,14 @@ func (l *ledger) settle(s spool.Settlement) error {
 	l.bytes -= uint64(d.bytes)
 	l.pending--
 	return nil
+}
+
+// bury settles a rejected record whose letter is on disk.
+func (l *ledger) bury(p spool.Position) {
+	d := l.dead[p]
+	delete(l.dead, p)
+	l.settled.add(p)
+	l.unsaved = append(l.unsaved, spool.Settlement{Position: p, Rejected: d.Reason})
 }
 
 // lose gives up what the books say is on disk and the disk does not have, so
@@ -258,7 +275,7 @@ func (l *ledger) oldest() time.Time {
 	for ; p <= l.last; p++ {
 		if d, ok := l.owed[p]; ok && !d.ended {
 			return d.received
-		} else if !ok && !l.settled.has(p) {
+		} else if !ok && !l.settled.has(p) && l.dead[p] == nil {
 			break
 		}
 	}

@@ -17,6 +17,7 @@ type books struct {
 	frames  [][]spool.Record // frame n has sequence n+1
 	read    map[string]spool.Position
 	owed    []spool.Record
+	dead    []spool.Position
 	settled int
 	marks   int
 	spoken  int
@@ -32,6 +33,7 @@ func TestLedgerKeepsItsRules(t *testing.T) {
 			"append": func(t *rapid.T) { b.append(rapid.IntRange(1, 6).Draw(t, "records")) },
 			"read":   func(t *rapid.T) { b.readSome(rapid.IntRange(1, 8).Draw(t, "buffer")) },
 			"twice":  func(t *rapid.T) { b.twice(rapid.IntRange(0, 100).Draw(t, "frame")) },
+			"bury":   func(*rapid.T) { b.bury() },
 			"settle": func(t *rapid.T) { b.settle(rapid.IntRange(0, 100).Draw(t, "which")) },
 			"":       func(*rapid.T) { b.check() },
 		})
@@ -39,6 +41,9 @@ func TestLedgerKeepsItsRules(t *testing.T) {
 		}
 		for len(b.owed) > 0 {
 			b.settle(0)
+		}
+		for len(b.dead) > 0 {
+			b.bury()
 		}
 		b.check()
 		if b.settled != b.spoken+b.marks || b.l.pending != 0 || b.l.waiting != 0 || b.l.live.len() != 0 {
@@ -138,7 +143,12 @@ func (b *books) settle(which int) {
 	if which%7 == 1 {
 		reason = "paused"
 	}
-	if err := b.l.settle(spool.Settlement{Position: r.Position, Rejected: reason}); err != nil {
+	s := spool.Settlement{Position: r.Position, Rejected: reason}
+	if reason != "" && !r.Ended && which%2 == 0 {
+		s.Dead = &spool.DeadLetter{Record: r, Reason: reason}
+		b.dead = append(b.dead, r.Position)
+	}
+	if err := b.l.settle(s); err != nil {
 		b.t.Fatal(err)
 	}
 	if err := b.l.settle(spool.Settlement{Position: r.Position}); err == nil {
@@ -147,7 +157,20 @@ func (b *books) settle(which int) {
 	b.settled++
 }
 
+// bury writes the oldest letter.
+func (b *books) bury() {
+	if len(b.dead) > 0 {
+		b.l.bury(b.dead[0])
+		b.dead = b.dead[1:]
+	}
+}
+
 func (b *books) check() {
+	for _, p := range b.dead {
+		if b.l.settled.has(p) || !b.l.claimed.has(p) || p < b.l.settled.floor {
+			b.t.Fatalf("L1: position %d is settled, or backlog, before its letter is written", p)
+		}
+	}
 	a := b.l.account()
 	var rejected uint64
 	for _, n := range a.Rejected {

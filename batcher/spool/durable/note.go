@@ -31,6 +31,7 @@ type note struct {
 	rejected []rejection // of those in settled
 	marks    []mark
 	forgets  []forgotten
+	letters  letterCount // older versions do not write it, and pass over it
 }
 
 type rejection struct {
@@ -49,6 +50,17 @@ type mark struct {
 type forgotten struct {
 	stream   spool.StreamID
 	position spool.Position
+}
+
+// letterCount tells how many dead letters there must be.
+type letterCount struct {
+	last    uint64 // the highest number that was given to one
+	dropped uint64 // how many are gone, or may be
+}
+
+// unite takes the higher of each.
+func (c *letterCount) unite(o letterCount) {
+	c.last, c.dropped = max(c.last, o.last), max(c.dropped, o.dropped)
 }
 
 func (n *note) encode() []byte {
@@ -81,6 +93,8 @@ func (n *note) encode() []byte {
 		b = appendStream(b, f.stream)
 		b = binary.AppendUvarint(b, uint64(f.position))
 	}
+	b = binary.AppendUvarint(b, n.letters.last)
+	b = binary.AppendUvarint(b, n.letters.dropped)
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
@@ -136,6 +150,9 @@ func decodeNote(b []byte) (*note, error) {
 	}
 	for range c.length() {
 		n.forgets = append(n.forgets, forgotten{c.stream(), spool.Position(c.uvarint())})
+	}
+	if len(c.rest) > 0 {
+		n.letters = letterCount{c.uvarint(), c.uvarint()}
 	}
 	if c.err != nil {
 		return nil, fmt.Errorf("a note: %w", c.err)

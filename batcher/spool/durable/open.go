@@ -43,7 +43,7 @@ func newSpool(cfg Config) *Spool {
 	return &Spool{
 		cfg: cfg, meter: newMeter(cfg.Metrics), writer: binary.LittleEndian.Uint64(writer[:]),
 		marks: map[spool.StreamID]*mark{}, forgets: map[spool.StreamID]spool.Position{},
-		appended: token(), readable: token(), settledC: token(), commitC: token(), full: token(), closing: token(), room: token(), notes: make(chan noteRequest),
+		appended: token(), readable: token(), settledC: token(), commitC: token(), full: token(), closing: token(), room: token(), changing: token(), notes: make(chan noteRequest),
 	}
 }
 
@@ -105,6 +105,9 @@ func (s *Spool) checkStreams(ctx context.Context, row []segment) error {
 		return nil
 	}
 	names := []string{noteStream}
+	if s.dir.letters {
+		names = append(names, letterStream)
+	}
 	for name, described := range s.dir.segments() {
 		if described {
 			names = append(names, name)

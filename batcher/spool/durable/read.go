@@ -57,6 +57,9 @@ func (s *Spool) take(buf []spool.Record) (n int, err error) {
 	case s.fenced != nil:
 		return 0, s.fenced
 	}
+	if len(s.ledger.dead) >= maxUnwritten {
+		return 0, nil
+	}
 	return s.ledger.read(buf), nil
 }
 

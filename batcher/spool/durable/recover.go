@@ -24,6 +24,9 @@ type reading struct {
 	began   time.Time
 	said    time.Time
 	recent  []spool.Sighting
+
+	dead    map[spool.Position]utteranceID // of letters that no note calls settled
+	retried []retried                      // the last of them
 }
 
 // recover reads the store once and opens the books.
@@ -33,11 +36,14 @@ func (s *Spool) recover(ctx context.Context) error {
 	if err := r.readNotes(ctx); err != nil {
 		return fmt.Errorf("read what was settled: %w", err)
 	}
+	if err := r.readLetters(ctx); err != nil {
+		return fmt.Errorf("read the dead letters: %w", err)
+	}
 	if err := r.readFrames(ctx); err != nil {
 		return fmt.Errorf("read what is waiting: %w", err)
 	}
 	r.finish()
-	return nil
+	return r.finishRetries(ctx)
 }
 
 func (r *reading) readNotes(ctx context.Context) error {
@@ -64,6 +70,7 @@ func (r *reading) readNotes(ctx context.Context) error {
 	floor := spool.Position(1)
 	for _, n := range notes {
 		floor, r.high, r.noted = max(floor, n.floor), max(r.high, n.high), true
+		r.s.letterCount.unite(n.letters)
 	}
 	r.ledger = newLedger(floor)
 	for _, n := range notes {
@@ -194,6 +201,10 @@ func (r *reading) record(seq uint64, p spool.Position, v *view, at *stored) {
 		if len(v.messageID) > 0 && r.now.Sub(v.received) < r.s.cfg.Keep {
 			r.recent = append(r.recent, spool.Sighting{Org: org, Call: call, MessageID: string(v.messageID), At: v.received})
 		}
+	}
+	r.retry(v)
+	if r.isDead(p, v) {
+		r.settled(p, p)
 	}
 	if r.ledger.settled.has(p) {
 		return

@@ -30,23 +30,26 @@ type Spool struct {
 	loops  sync.WaitGroup
 	closes sync.Once
 
-	mu       sync.Mutex
-	ledger   *ledger                           // guarded by mu
-	waiting  []*group                          // guarded by mu; in the order of Append
-	closed   bool                              // guarded by mu
-	trouble  error                             // guarded by mu; why the frame under way is not safe yet
-	fenced   error                             // guarded by mu; the spool is another's
-	marks    map[spool.StreamID]*mark          // guarded by mu; of every stream that is not forgotten
-	forgets  map[spool.StreamID]spool.Position // guarded by mu; of which frames on disk still speak
-	unsaid   []forgotten                       // guarded by mu; forgets that no note holds yet
-	damage   []Damage                          // guarded by mu
-	recovery spool.Recovery                    // guarded by mu; until Recover takes it
-	stats    Stats                             // guarded by mu; what Stats does not compute
-	holes    int                               // guarded by mu; frames that JetStream says are missing
-	segments segmentRow                        // guarded by mu; its end is the commit loop's to change, the rest the tidy loop's
-	rollDue  bool                              // guarded by mu; the tidy loop wants a new segment
-	rollNext time.Time                         // guarded by mu; not before then
-	moves    int                               // guarded by mu; how often frames went to other sequences
+	mu            sync.Mutex
+	ledger        *ledger                           // guarded by mu
+	waiting       []*group                          // guarded by mu; in the order of Append
+	closed        bool                              // guarded by mu
+	trouble       error                             // guarded by mu; why the frame under way is not safe yet
+	fenced        error                             // guarded by mu; the spool is another's
+	marks         map[spool.StreamID]*mark          // guarded by mu; of every stream that is not forgotten
+	forgets       map[spool.StreamID]spool.Position // guarded by mu; of which frames on disk still speak
+	unsaid        []forgotten                       // guarded by mu; forgets that no note holds yet
+	damage        []Damage                          // guarded by mu
+	recovery      spool.Recovery                    // guarded by mu; until Recover takes it
+	stats         Stats                             // guarded by mu; what Stats does not compute
+	letterTrouble error                             // guarded by mu; why dead letters are not safe
+	letters       spool.Kept                        // guarded by mu; as last measured
+	letterCount   letterCount                       // guarded by mu
+	holes         int                               // guarded by mu; frames that JetStream says are missing
+	segments      segmentRow                        // guarded by mu; its end is the commit loop's to change, the rest the tidy loop's
+	rollDue       bool                              // guarded by mu; the tidy loop wants a new segment
+	rollNext      time.Time                         // guarded by mu; not before then
+	moves         int                               // guarded by mu; how often frames went to other sequences
 
 	notesFailed     int  // guarded by mu; in a row
 	notesDistrusted bool // guarded by mu; the store was started anew, and the notes' file must be written anew
@@ -60,6 +63,7 @@ type Spool struct {
 	closing  chan struct{} // size 1: a segment was closed
 	room     chan struct{} // size 1: there was a trim
 	notes    chan noteRequest
+	changing chan struct{} // size 1: full while dead letters are retried or dropped
 }
 
 // Close refuses further groups, notes what was settled, and stops the store.
@@ -87,6 +91,12 @@ func (s *Spool) Recover(ctx context.Context) (spool.Recovery, error) {
 	found := s.recovery
 	s.recovery = spool.Recovery{}
 	return found, ctx.Err()
+}
+
+func (s *Spool) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
 }
 
 // Account returns the sums of this moment.
@@ -141,6 +151,8 @@ func (s *Spool) Health() error {
 		return s.fenced
 	case s.trouble != nil:
 		return s.trouble
+	case s.letterTrouble != nil:
+		return fmt.Errorf("the spool cannot keep dead letters: %w", s.letterTrouble)
 	case len(s.damage) > 0:
 		return fmt.Errorf("the spool is damaged: %s (%d places)", s.damage[0], len(s.damage))
 	}

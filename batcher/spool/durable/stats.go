@@ -26,6 +26,8 @@ type Stats struct {
 	StoreErrors   uint64
 	Restarts      uint64 // of the embedded server, after write errors
 
+	DeadLetters spool.Kept // as last measured
+
 	Damage []Damage // what the disk has lost, for as long as its surroundings are kept
 	Lost   uint64   // acknowledged utterances known to be lost since the opening
 	TooOld bool     // the oldest has waited for longer than Config.MaxAge
@@ -41,6 +43,8 @@ type Damage struct {
 
 func (d Damage) String() string {
 	switch {
+	case d.First == 0 && d.Seq == 0:
+		return d.What
 	case d.First == 0:
 		return fmt.Sprintf("frame %d: %s", d.Seq, d.What)
 	case d.First == d.Last:
@@ -69,6 +73,7 @@ func (s *Spool) Stats() Stats {
 	defer s.mu.Unlock()
 	st := s.stats
 	st.MaxBytes = uint64(s.cfg.MaxBytes)
+	st.DeadLetters = s.letters
 	st.Live, st.Backlog, st.Owed = s.ledger.live.len(), s.ledger.waiting, len(s.ledger.owed)
 	st.Damage = append([]Damage(nil), s.damage...)
 	if s.in != nil {

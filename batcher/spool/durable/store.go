@@ -12,16 +12,18 @@ import (
 )
 
 // The names of the streams: of the frames' first segment, which the others are
-// named after, and of the notes.
+// named after, of the notes, and of the dead letters.
 const (
-	frameStream = "STENO_SPOOL"
-	noteStream  = "STENO_SETTLED"
+	frameStream  = "STENO_SPOOL"
+	noteStream   = "STENO_SETTLED"
+	letterStream = "STENO_DEADLETTERS"
 
 	duplicateWindow = 2 * time.Minute
 	requestTimeout  = 2 * time.Second
 )
 
-func noteSubject(partition uint16) string { return fmt.Sprintf("steno.settled.p%d", partition) }
+func noteSubject(partition uint16) string   { return fmt.Sprintf("steno.settled.p%d", partition) }
+func letterSubject(partition uint16) string { return fmt.Sprintf("steno.dead.p%d", partition) }
 
 // store is JetStream as the spool uses it: publish one message, fetch many in
 // order, purge a prefix. Writing and reading have a connection each: the server
@@ -54,7 +56,7 @@ func connect(cfg Config, in *embedded) (*store, error) {
 		write.Close()
 		return nil, fmt.Errorf("connect to the spool's store: %w", err)
 	}
-	js, err := jetstream.New(write)
+	js, err := jetstream.New(write, jetstream.WithPublishAsyncTimeout(requestTimeout))
 	if err != nil {
 		write.Close()
 		reads.Close()
@@ -77,10 +79,13 @@ func (s *store) exists(ctx context.Context, name string) (bool, error) {
 	return err == nil, err
 }
 
-// prepare makes the stream of notes.
+// prepare makes the streams of notes and of dead letters, which spool.Sweep
+// bounds.
 func (s *store) prepare(ctx context.Context) error {
-	if _, err := s.js.CreateOrUpdateStream(ctx, s.streamConfig(noteStream, "steno.settled.>")); err != nil {
-		return fmt.Errorf("make the stream %s: %w", noteStream, err)
+	for name, subjects := range map[string]string{noteStream: "steno.settled.>", letterStream: "steno.dead.>"} {
+		if _, err := s.js.CreateOrUpdateStream(ctx, s.streamConfig(name, subjects)); err != nil {
+			return fmt.Errorf("make the stream %s: %w", name, err)
+		}
 	}
 	return nil
 }

@@ -143,6 +143,7 @@ func (s *Spool) measure(ctx context.Context) (less bool) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.letters = spool.Kept{Letters: states[letterStream].Msgs, Bytes: states[letterStream].Bytes}
 	before := s.stats.Bytes
 	s.stats.Bytes, s.stats.Frames, s.stats.Notes = 0, 0, states[noteStream].Msgs
 	s.stats.Segments = uint64(len(s.segments))

@@ -15,7 +15,7 @@ import (
 
 // Run tests the spools that open returns, each test with its own, in a bubble.
 func Run(t *testing.T, open func(*testing.T) spool.Spool) {
-	for _, tt := range tests {
+	for _, tt := range append(tests, letterTests...) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { tt.run(t, open, synctest.Wait) })
 		})
@@ -26,7 +26,7 @@ func Run(t *testing.T, open func(*testing.T) spool.Spool) {
 // with goroutines of its own is behind them. There, that nothing happens can
 // only be seen by waiting for a little while.
 func RunOutside(t *testing.T, open func(*testing.T) spool.Spool) {
-	for _, tt := range tests {
+	for _, tt := range append(tests, letterTests...) {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.run(t, open, func() { time.Sleep(20 * time.Millisecond) })
 		})

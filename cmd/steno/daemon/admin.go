@@ -13,7 +13,7 @@ import (
 	"example.com/steno/batcher"
 )
 
-// adminHandler serves health, metrics and profiles.
+// adminHandler serves health, metrics, dead letters and profiles.
 func (d *Daemon) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -26,6 +26,8 @@ func (d *Daemon) adminHandler() http.Handler {
 		d.set.WritePrometheus(w)
 		metrics.WriteProcessMetrics(w)
 	})
+	mux.Handle("/deadletters", d.letters.handler())
+	mux.Handle("/deadletters/", d.letters.handler())
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)

@@ -1,60 +1,181 @@
 package daemon
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"example.com/steno/ingest/client"
 	"example.com/steno/sfclient/orgsim"
 )
 
-// TestTroubleLosesNothing plays calls, engines that die and come back, and
-// random faults of the org. Whatever the seed, nothing is lost or out of order,
-// and nothing is doubled but what was counted as ambiguous.
-func TestTroubleLosesNothing(t *testing.T) {
-	faults, err := orgsim.ParseFaults("401=0.03,403-concurrent=0.03,429=0.03,500=0.03,502=0.03,503=0.03,slow=0.05:8s,cut-before=0.03,cut-after=0.03,html=0.02,207-exhausted=0.05")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for seed := range uint64(20) {
+var chaosSeeds = flag.Uint64("chaos", 60, "how many seeds TestChaos plays, from 0")
+
+// TestChaos plays random schedules of every trouble that the simulated org
+// knows, of engines that die and come back, and of daemons that are killed.
+// Whatever the seed: accepted = delivered + rejected + pending at every step;
+// nothing is lost; each call's words are in order; nothing comes twice but what
+// was counted as ambiguous or was waiting when a daemon was killed; and every
+// request keeps to the limits. .ci/run plays 500 seeds:
+//
+//	go test ./cmd/steno/daemon -run Chaos -chaos 500
+func TestChaos(t *testing.T) {
+	for seed := range *chaosSeeds {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-			cfg := usual
-			cfg.Faults, cfg.Seed, cfg.DailyLimit = faults, seed, 0
-			bubble(t, cfg, func(t *testing.T, r *rig) { r.chaos(t, rand.New(rand.NewPCG(seed, 1))) })
+			rng := rand.New(rand.NewPCG(seed, 2))
+			vars := []string{
+				fmt.Sprintf("STENO_SF_MAX_IN_FLIGHT=%d", 1+rng.IntN(20)), "STENO_DRAIN_TIMEOUT=1s", "STENO_BATCH_END_GRACE=24h",
+				fmt.Sprintf("STENO_BATCH_MAX_WAIT=%dms", rng.IntN(500)), "STENO_BATCH_SPEAKERS=" + []string{"one", "mixed"}[rng.IntN(2)],
+			}
+			bubble(t, drawOrg(rng, seed), func(t *testing.T, r *rig) { (&chaos{rig: r, rng: rng}).run() }, vars...)
+			if t.Failed() {
+				t.Logf("to play this again: go test ./cmd/steno/daemon -run 'Chaos/seed=%d$' -chaos %d", seed, seed+1)
+			}
 		})
 	}
 }
 
-func (r *rig) chaos(t *testing.T, rng *rand.Rand) {
-	const calls = 12
-	for round := range 6 {
-		c, kill := r.engine()
-		for i := range calls {
-			call := fmt.Sprint("call-", i)
-			s := r.open(c, call)
-			said := r.want[call]
-			r.want[call] = nil // whoever takes over says everything again
-			r.say(s, call, len(said)+rng.IntN(9))
-			time.Sleep(time.Duration(rng.IntN(2000)) * time.Millisecond)
-		}
-		synctest.Wait()
-		if round == 5 {
-			time.Sleep(time.Second) // the last engine's words are acknowledged
-		}
-		kill()
+// drawOrg draws an org with some of the faults that there are.
+func drawOrg(rng *rand.Rand, seed uint64) orgsim.Config {
+	cfg := orgsim.Config{
+		MakeCalls: true, Duplicates: orgsim.StoreTwice, ClientID: "id", ClientSecret: "hush", Seed: seed,
+		AnswerTime: orgsim.AnswerTime{Median: time.Duration(rng.IntN(500)) * time.Millisecond, Spread: rng.Float64()},
+		Refusal:    []orgsim.RefusalStyle{orgsim.PerEntry, orgsim.Envelope200, orgsim.Envelope400}[rng.IntN(3)],
 	}
-	for begin := time.Now(); r.daemon.spool.Account().Pending > 0; time.Sleep(time.Second) {
-		if time.Since(begin) > 30*time.Minute {
-			t.Fatalf("%+v after half an hour", r.daemon.spool.Account())
+	for _, kind := range []orgsim.Kind{
+		orgsim.Expired, orgsim.Forbidden, orgsim.TotalRequests, orgsim.LongRequests, orgsim.TooMany, orgsim.ApexError, orgsim.BadGateway,
+		orgsim.Overloaded, orgsim.Refused, orgsim.Exhausted, orgsim.PausedEntry, orgsim.CutBefore, orgsim.CutAfter, orgsim.HTML,
+	} {
+		if rng.IntN(3) == 0 {
+			cfg.Faults = append(cfg.Faults, orgsim.Rate{Fault: orgsim.Fault{Kind: kind}, Share: rng.Float64() * .06})
 		}
 	}
-	_, scrape := r.get("/metrics")
-	var ambiguous int
-	fmt.Sscan(metric(scrape, "steno_utterances_ambiguous_total"), &ambiguous)
-	cmp := r.arrived()
-	if cmp.Lost != 0 || cmp.OutOfOrder != 0 || cmp.Unexpected != 0 || cmp.Duplicated > ambiguous {
-		t.Errorf("arrived: %+v, want nothing lost or out of order, and at most the %d ambiguous ones twice", cmp, ambiguous)
+	cfg.Faults = append(cfg.Faults, orgsim.Rate{Fault: orgsim.Fault{Kind: orgsim.Slow, Delay: 8 * time.Second}, Share: .02})
+	if rng.IntN(4) == 0 {
+		cfg.RateLimit = 5 + rng.IntN(60)
+	}
+	if rng.IntN(4) == 0 {
+		cfg.DailyLimit, cfg.LimitInfo = 2000+rng.IntN(3000), true
+	}
+	return cfg
+}
+
+// chaos is one schedule under way.
+type chaos struct {
+	*rig
+	rng     *rand.Rand
+	engine  *client.Client
+	hangUp  func()
+	streams map[string]*client.Stream
+
+	rejected  uint64 // by daemons that have gone
+	ambiguous int    // counted by them
+	recovered uint64 // utterances that waited when one of them was killed
+}
+
+func (c *chaos) run() {
+	c.connect()
+	for range 25 {
+		c.step()
+		c.balance()
+	}
+	c.org.Up()
+	c.connect()
+	c.settleAll(24 * time.Hour)
+	c.hangUp()
+	c.check()
+}
+
+// connect begins a life of the engines, which say everything again.
+func (c *chaos) connect() {
+	if c.hangUp != nil {
+		c.hangUp()
+	}
+	c.engine, c.hangUp = c.rig.engine()
+	c.streams = map[string]*client.Stream{}
+	for call, said := range c.want {
+		c.want[call] = nil
+		c.speak(call, len(said))
+	}
+}
+
+func (c *chaos) speak(call string, n int) {
+	if c.streams[call] == nil {
+		c.streams[call] = c.open(c.engine, call)
+	}
+	c.say(c.streams[call], call, n)
+}
+
+func (c *chaos) step() {
+	switch c.rng.IntN(20) {
+	case 0:
+		c.connect()
+	case 1:
+		c.restart()
+	case 2:
+		c.org.Down([]orgsim.Outage{orgsim.Silent, orgsim.Unavailable}[c.rng.IntN(2)])
+	case 3:
+		c.org.Up()
+	case 4:
+		c.org.ExpireTokens()
+	case 5:
+		c.org.Pause(c.call(), c.rng.IntN(2) == 0)
+	default:
+		for range 1 + c.rng.IntN(6) {
+			c.speak(c.call(), 1+c.rng.IntN(5))
+		}
+	}
+	time.Sleep(time.Duration(c.rng.ExpFloat64() * float64(time.Second)))
+}
+
+func (c *chaos) call() string { return fmt.Sprint("call-", c.rng.IntN(9)) }
+
+// restart kills the daemon and starts another one.
+func (c *chaos) restart() {
+	synctest.Wait()
+	c.count()
+	c.kill()
+	c.start()
+	c.recovered += c.daemon.spool.Account().Pending
+}
+
+// count keeps what a daemon takes along when it is killed.
+func (c *chaos) count() {
+	for _, n := range c.daemon.spool.Account().Rejected {
+		c.rejected += n
+	}
+	c.ambiguous += c.rig.count("steno_utterances_ambiguous_total")
+}
+
+// balance is the law of the account.
+func (c *chaos) balance() {
+	a := c.daemon.spool.Account()
+	sum := a.Delivered + a.Pending
+	for _, n := range a.Rejected {
+		sum += n
+	}
+	if a.Accepted != sum {
+		c.t.Errorf("account %+v does not balance", a)
+	}
+}
+
+func (c *chaos) check() {
+	c.count()
+	c.balance()
+	cmp := c.arrived()
+	if uint64(cmp.Lost) > c.rejected {
+		c.t.Errorf("arrived %+v, with %d rejected: the rest is lost", cmp, c.rejected)
+	}
+	if cmp.OutOfOrder != 0 || cmp.Unexpected != 0 {
+		c.t.Errorf("arrived %+v, want everything in order and nothing unexpected", cmp)
+	}
+	if cmp.Duplicated > c.ambiguous+int(c.recovered) {
+		c.t.Errorf("arrived %+v, with %d counted as ambiguous and %d waiting at kills", cmp, c.ambiguous, c.recovered)
+	}
+	if most := c.wire.most; most > c.daemon.settings.SFMaxInFlight+2 { // and the token, and the limits
+		c.t.Errorf("%d requests in flight, want at most %d", most, c.daemon.settings.SFMaxInFlight)
 	}
 }

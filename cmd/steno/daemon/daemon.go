@@ -36,6 +36,7 @@ type Daemon struct {
 	ingest   *ingest.Server
 	doors    net.Listener // of the engines
 	admin    net.Listener
+	letters  letters
 	draining atomic.Bool
 
 	lastWords string // the account at the end of Run
@@ -59,12 +60,15 @@ func New(ctx context.Context, s Settings, log *slog.Logger) (*Daemon, error) {
 // wire is New with a client and a spool that exist.
 func wire(s Settings, client *sfclient.Client, kept spool.Spool, set *metrics.Set, log *slog.Logger) *Daemon {
 	d := &Daemon{settings: s, log: log, set: set, spool: kept, client: client}
+	d.letters = newLetters(d)
 	d.batcher = batcher.New(batcher.Config{
 		Limits: batcher.Limits{
 			MaxEntries: s.BatchMaxCalls, MaxMessages: s.BatchMaxMessages, MaxInFlight: s.SFMaxInFlight,
-			MaxWait: s.BatchMaxWait, MixSpeakers: s.BatchSpeakers == "mixed", Grace: s.BatchGrace,
+			MaxWait: s.BatchMaxWait, StretchWait: s.BatchStretchWait, Reserve: s.APIReserve, MixSpeakers: s.BatchSpeakers == "mixed",
+			Grace: s.BatchGrace, EndGrace: s.BatchEndGrace,
 		},
 		Spool: d.spool, Sender: newSender(client, d.set), OnSettled: d.settled, Metrics: d.set, Log: log,
+		History: s.readHistory(log),
 	})
 	d.ingest = ingest.New(ingest.Config{
 		Tokens: s.IngestTokens, QueryToken: s.IngestQueryToken, Org: s.SFOrg, Window: s.IngestWindow, Resume: s.IngestResume,
@@ -73,6 +77,7 @@ func wire(s Settings, client *sfclient.Client, kept spool.Spool, set *metrics.Se
 	d.set.RegisterMetricsWriter(func(w io.Writer) {
 		writeAccount(w, d.spool.Account(), time.Now())
 		writeStore(w, d.spool)
+		writeLetters(w, d.spool.DeadLetters().Kept())
 		writeLimit(w, d.client)
 	})
 	return d
@@ -140,6 +145,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g.Go(func() error { return serve(doors, d.doors) })
 	g.Go(func() error { return serve(admin, d.admin) })
 	g.Go(func() error { return d.ingest.Run(hard) })
+	g.Go(func() error { return d.watchUsage(gctx) })
+	g.Go(func() error { return d.keepHistory(hard) })
+	g.Go(func() error { return d.letters.sweep(hard) })
 	g.Go(func() error {
 		defer close(flushed)
 		return d.batcher.Run(input, hard)

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -100,8 +99,8 @@ func TestDrainTimeout(t *testing.T) {
 		r.drain()
 		err := <-r.done
 		r.done = nil
-		if !errors.Is(err, errDrainTimeout) {
-			t.Errorf("Run = %v, want %v", err, errDrainTimeout)
+		if err != nil || !strings.Contains(r.log.String(), "not everything has reached salesforce") {
+			t.Errorf("Run = %v, want a warning: the disk keeps what is left", err)
 		}
 		if took := time.Since(begin); took != 12*time.Second {
 			t.Errorf("stopped after %v, want exactly 12s", took)

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,7 +17,6 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/gorilla/websocket"
 
-	"example.com/steno/batcher/spool"
 	"example.com/steno/bench/memnet"
 	"example.com/steno/ingest/client"
 	"example.com/steno/sfclient"
@@ -29,6 +30,9 @@ type rig struct {
 	org    *orgsim.Org
 	orgNet *memnet.Listener
 	daemon *Daemon
+	disk   *disk
+	wire   *counted // of the daemon of the moment to the org
+	vars   []string
 	doors  *memnet.Listener
 	admin  *memnet.Listener
 	drain  context.CancelFunc
@@ -49,37 +53,75 @@ func bubble(t *testing.T, cfg orgsim.Config, test func(*testing.T, *rig), vars .
 
 func newRig(t *testing.T, cfg orgsim.Config, vars ...string) *rig {
 	r := &rig{
-		t: t, org: orgsim.New(cfg), orgNet: memnet.Listen(), doors: memnet.Listen(), admin: memnet.Listen(),
-		done: make(chan error, 1), log: &strings.Builder{}, want: map[string][]string{},
+		t: t, org: orgsim.New(cfg), orgNet: memnet.Listen(), disk: newDisk(), vars: vars,
+		log: &strings.Builder{}, want: map[string][]string{},
 	}
 	sim := &http.Server{Handler: r.org}
 	go sim.Serve(r.orgNet)
 	t.Cleanup(func() { sim.Close() })
+	r.start()
+	return r
+}
+
+// start starts a daemon on the rig's disk.
+func (r *rig) start() {
 	environ := []string{
 		"STENO_SF_LOGIN_URL=http://127.0.0.1:1", "STENO_SF_CLIENT_ID=id", "STENO_SF_CLIENT_SECRET=hush",
-		"STENO_SF_CALL_CENTER=center", "STENO_SF_CERT=cert", "STENO_LOG_LEVEL=debug",
+		"STENO_SF_CALL_CENTER=center", "STENO_SF_CERT=cert", "STENO_LOG_LEVEL=debug", "STENO_SPOOL_DIR=" + InMemory,
 	}
-	s, err := ParseSettings(append(environ, vars...))
+	s, err := ParseSettings(append(environ, r.vars...))
 	if err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
 	log := slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	clientConfig := s.clientConfig(log)
-	clientConfig.HTTPClient = r.orgNet.Client()
+	r.wire = &counted{RoundTripper: r.orgNet.Client().Transport}
+	clientConfig.HTTPClient = &http.Client{Transport: r.wire}
 	sf, err := sfclient.New(clientConfig)
 	if err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
-	r.daemon = wire(s, sf, spool.NewMemory(), metrics.NewSet(), log)
+	r.doors, r.admin, r.done = memnet.Listen(), memnet.Listen(), make(chan error, 1)
+	r.daemon = wire(s, sf, r.disk.open(), metrics.NewSet(), log)
 	r.daemon.doors, r.daemon.admin = r.doors, r.admin
-	ctx, drain := context.WithCancel(t.Context())
+	ctx, drain := context.WithCancel(r.t.Context())
 	r.drain = drain
+	done, daemon := r.done, r.daemon
 	go func() {
-		err := r.daemon.Run(ctx)
+		err := daemon.Run(ctx)
 		sf.CloseIdleConnections()
-		r.done <- err
+		done <- err
 	}()
-	return r
+}
+
+// counted is a transport that knows how many requests were under way at most.
+type counted struct {
+	http.RoundTripper
+	mu        sync.Mutex
+	now, most int
+}
+
+func (c *counted) RoundTrip(req *http.Request) (*http.Response, error) {
+	c.add(1)
+	defer c.add(-1)
+	return c.RoundTripper.RoundTrip(req)
+}
+
+func (c *counted) add(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now += n
+	c.most = max(c.most, c.now)
+}
+
+func (c *counted) CloseIdleConnections() { c.RoundTripper.(*http.Transport).CloseIdleConnections() }
+
+// kill ends the daemon as SIGKILL would, as far as the disk can tell: from now
+// on nothing is written to it.
+func (r *rig) kill() {
+	r.daemon.spool.(*survivor).kill()
+	r.drain()
+	<-r.done
 }
 
 // stop drains the daemon and checks that it ends well, unless the test has
@@ -100,7 +142,7 @@ func (r *rig) stop() {
 func (r *rig) engine() (c *client.Client, stop func()) {
 	c, err := client.New(client.Config{
 		URL:    "ws://127.0.0.1:1/v1/ingest",
-		Dialer: &websocket.Dialer{NetDialContext: r.doors.Dial},
+		Dialer: &websocket.Dialer{NetDialContext: r.dial},
 	})
 	if err != nil {
 		r.t.Fatal(err)
@@ -112,6 +154,11 @@ func (r *rig) engine() (c *client.Client, stop func()) {
 		c.Run(ctx)
 	}()
 	return c, func() { cancel(); <-ended }
+}
+
+// dial finds the daemon of the moment.
+func (r *rig) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return r.doors.Dial(ctx, network, address)
 }
 
 // open opens the stream of a call, which bears the call's name.
@@ -153,10 +200,18 @@ func (r *rig) arrived() orgsim.Comparison {
 }
 
 // get asks the admin listener.
-func (r *rig) get(path string) (status int, body string) {
+func (r *rig) get(path string) (status int, body string) { return r.getWith(path, "Accept", "*/*") }
+
+// getWith is get with a header.
+func (r *rig) getWith(path, header, value string) (status int, body string) {
 	c := r.admin.Client()
 	defer c.CloseIdleConnections()
-	resp, err := c.Get("http://127.0.0.1" + path)
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet, "http://127.0.0.1"+path, nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header.Set(header, value)
+	resp, err := c.Do(req)
 	if err != nil {
 		r.t.Fatal(err)
 	}

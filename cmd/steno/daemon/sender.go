@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -38,7 +40,7 @@ const (
 )
 
 // allReasons are every reason that there is, for the metrics.
-var allReasons = []string{batcher.ReasonRefused, batcher.ReasonUnknownCall, reasonInvalid, reasonPaused}
+var allReasons = []string{batcher.ReasonCallEnded, batcher.ReasonRefused, batcher.ReasonUnknownCall, reasonInvalid, reasonPaused}
 
 // sender lets the batcher speak to Salesforce: it turns requests into calls of
 // the client, and the client's verdicts into outcomes.
@@ -63,6 +65,9 @@ func (s *sender) Send(ctx context.Context, r batcher.Request) batcher.Outcome {
 		o = failed(r, err)
 	} else {
 		o = answered(r, answer)
+	}
+	if limit, known := s.client.Limit(); known {
+		o.Usage = batcher.Usage(limit)
 	}
 	s.count(r, o, err)
 	return o
@@ -121,19 +126,19 @@ func failed(r batcher.Request, err error) batcher.Outcome {
 }
 
 // rejectNamed lets a rejection cost only the messages that it names. The rest
-// of the request was not stored with them, so it goes again. Where it names
-// nothing of the request, nobody knows what it means.
+// of the request goes again: nobody documents whether it was stored. Where the
+// rejection names nothing of the request, nobody knows what it means.
 func rejectNamed(r batcher.Request, results []batcher.Result, ids []string) {
-	found := false
+	found, words := false, results[0].Words
 	for i, e := range r.Entries {
 		if only := named(e, ids); len(only) > 0 {
-			results[i].Only, results[i].Others, found = only, batcher.Retry, true
+			results[i].Only, results[i].Others, results[i].Ambiguous, found = only, batcher.Retry, true, true
 		} else {
-			results[i] = batcher.Result{Verdict: batcher.Retry}
+			results[i] = batcher.Result{Verdict: batcher.Retry, Ambiguous: true}
 		}
 	}
 	if !found {
-		fill(results, batcher.Result{Verdict: batcher.Suspect})
+		fill(results, batcher.Result{Verdict: batcher.Suspect, Ambiguous: true, Words: words})
 	}
 }
 
@@ -157,25 +162,51 @@ func fill(results []batcher.Result, r batcher.Result) {
 // judge turns a refusal into what is to be done with what it refuses, and into
 // what it says of the whole org.
 func judge(e *sfclient.Error) (batcher.Result, batcher.Trouble) {
+	result, trouble := decide(e)
+	result.Words = wordsOf(e)
+	return result, trouble
+}
+
+// wordsOf are the status and the code of a refusal and Salesforce's own words.
+func wordsOf(e *sfclient.Error) string {
+	var head []string
+	if e.Status != 0 {
+		head = append(head, strconv.Itoa(e.Status))
+	}
+	if e.Code != "" {
+		head = append(head, e.Code)
+	}
+	all := strings.Join(head, " ")
+	if len(e.Messages) > 0 {
+		all += ": " + strings.Join(e.Messages, "; ")
+	}
+	return all
+}
+
+func decide(e *sfclient.Error) (batcher.Result, batcher.Trouble) {
 	retry := batcher.Result{Verdict: batcher.Retry, Ambiguous: e.Ambiguous}
 	switch e.Verdict() {
 	case sfclient.Throttle:
 		return retry, batcher.Throttled
+	case sfclient.Crowd:
+		return retry, batcher.Crowded
 	case sfclient.Park:
 		return retry, batcher.Parked
 	case sfclient.Hold:
 		return retry, batcher.Barred
 	case sfclient.Paused:
 		return batcher.Result{Verdict: batcher.Reject, Reason: reasonPaused}, batcher.None
+	case sfclient.Closed:
+		return batcher.Result{Verdict: batcher.Reject, Reason: batcher.ReasonCallEnded}, batcher.None
 	case sfclient.Missing:
 		return batcher.Result{Verdict: batcher.NotYet}, batcher.None
-	case sfclient.Split:
-		return batcher.Result{Verdict: batcher.Suspect}, batcher.None
+	case sfclient.Split: // the wrapper does not document whether it stores the rest
+		return batcher.Result{Verdict: batcher.Suspect, Ambiguous: true}, batcher.None
 	case sfclient.Reject:
 		return batcher.Result{Verdict: batcher.Reject, Reason: reasonInvalid}, batcher.None
 	default:
 		if e.Status == http.StatusInternalServerError { // an exception in Salesforce may be this request's own doing
-			return retry, batcher.None
+			return batcher.Result{Verdict: batcher.Doubt, Ambiguous: e.Ambiguous}, batcher.None
 		}
 		return retry, batcher.Down
 	}

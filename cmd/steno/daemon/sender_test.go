@@ -71,22 +71,35 @@ func TestOutcomes(t *testing.T) {
 	f("a[m1 m2] b[m3]", 207, fmt.Sprintf(multi, 409, "Transcription paused for participant"), "deliver reject:paused none")
 	f("a[m1 m2] b[m3]", 207, fmt.Sprintf(multi, 404, "no such call"), "deliver notyet none")
 	f("a[m1] b[m3 m4]", 207, fmt.Sprintf(multi, 400, "Error Processing Transcript with Id(s) [m3]. Error: bad"), "deliver reject:invalid[m3] none")
-	f("a[m1 m2] b[m3]", 400, `{"data":null,"errors":["Error Processing Transcript with Id(s) [m2]. Error: bad"],"success":false}`, "reject:invalid[m2]+retry retry none")
-	f("a[m1 m2] b[m3]", 400, `{"data":null,"errors":["Error Processing Transcript with Id(s) [who]. Error: bad"],"success":false}`, "suspect suspect none")
-	f("a[m1 m2] b[m3]", 200, `{"data":null,"errors":["something"],"success":false}`, "suspect suspect none")
+	f("a[m1 m2] b[m3]", 400, `{"data":null,"errors":["Error Processing Transcript with Id(s) [m2]. Error: bad"],"success":false}`, "reject:invalid[m2]+retry? retry? none")
+	f("a[m1 m2] b[m3]", 400, `{"data":null,"errors":["Error Processing Transcript with Id(s) [who]. Error: bad"],"success":false}`, "suspect? suspect? none")
+	f("a[m1 m2] b[m3]", 200, `{"data":null,"errors":["something"],"success":false}`, "suspect? suspect? none")
 	f("a[m1] b[m3]", 429, ``, "retry retry throttled")
 	f("a[m1]", 403, `[{"errorCode":"REQUEST_LIMIT_EXCEEDED","message":"TotalRequests Limit exceeded."}]`, "retry parked")
+	f("a[m1]", 403, `[{"errorCode":"REQUEST_LIMIT_EXCEEDED","message":"ConcurrentPerOrgLongTxn Limit exceeded."}]`, "retry crowded")
+	f("a[m1]", 200, `{"data":null,"errors":["the conversation is closed"],"success":false}`, "reject:call_ended none")
 	f("a[m1]", 403, `[{"errorCode":"INSUFFICIENT_ACCESS","message":"no"}]`, "retry barred")
 	f("a[m1]", 503, ``, "retry down")
 	f("a[m1]", 502, ``, "retry? down")
-	f("a[m1]", 500, `[{"errorCode":"APEX_ERROR","message":"x"}]`, "retry none") // perhaps this request's own doing
+	f("a[m1]", 500, `[{"errorCode":"APEX_ERROR","message":"x"}]`, "doubt none") // perhaps this request's own doing
 	f("a[m1]", 200, `<html>`, "retry? down")
+
+	status, body = 207, fmt.Sprintf(multi, 400, "Error Processing Transcript with Id(s) [m3]. Error: bad")
+	o := sender.Send(t.Context(), request("a[m1] b[m3]"))
+	if got := o.Results[1].Words; o.Results[0].Words != "" || got != "400: Error Processing Transcript with Id(s) [m3]. Error: bad" {
+		t.Errorf("the words of the accepted call are %q, of the refused one %q", o.Results[0].Words, got)
+	}
+	status, body = 400, `{"data":null,"errors":["Id(s) [who]","and more"],"success":false}`
+	o = sender.Send(t.Context(), request("a[m1] b[m3]"))
+	if got := o.Results[0].Words; got != "400: Id(s) [who]; and more" || got != o.Results[1].Words {
+		t.Errorf("the words of a refused request are %q", got)
+	}
 
 	var out strings.Builder
 	set.WritePrometheus(&out)
 	for _, want := range []string{
 		`steno_requests_total{endpoint="createBulkTranscriptMessages",outcome="accepted"} 1`,
-		`steno_requests_total{endpoint="createBulkTranscriptMessages",outcome="partial"} 4`,
+		`steno_requests_total{endpoint="createBulkTranscriptMessages",outcome="partial"} 5`,
 		`steno_requests_total{endpoint="createBulkTranscriptMessages",outcome="throttle"} 1`,
 	} {
 		if !strings.Contains(out.String(), want+"\n") {
@@ -98,7 +111,7 @@ func TestOutcomes(t *testing.T) {
 // tell is an outcome in short: a word for each entry, "?" where it may have
 // been stored all the same, and one for the org.
 func tell(o batcher.Outcome) string {
-	verdicts := map[batcher.Verdict]string{batcher.Deliver: "deliver", batcher.Reject: "reject", batcher.Retry: "retry", batcher.NotYet: "notyet", batcher.Suspect: "suspect"}
+	verdicts := map[batcher.Verdict]string{batcher.Deliver: "deliver", batcher.Reject: "reject", batcher.Retry: "retry", batcher.NotYet: "notyet", batcher.Doubt: "doubt", batcher.Suspect: "suspect"}
 	var words []string
 	for _, r := range o.Results {
 		word := verdicts[r.Verdict]

@@ -24,7 +24,7 @@ const Prefix = "STENO_"
 // the variable with _FILE behind it, which names a file.
 type Settings struct {
 	Listen      string `env:"LISTEN" envDefault:":8080" doc:"address of the ingest doors"`
-	AdminListen string `env:"ADMIN_LISTEN" envDefault:"127.0.0.1:8081" doc:"address for health, metrics and profiles"`
+	AdminListen string `env:"ADMIN_LISTEN" envDefault:"127.0.0.1:8081" doc:"address for health, metrics, dead letters and profiles"`
 
 	IngestTokens         []string      `env:"INGEST_TOKENS" secret:"true" doc:"who may speak to the ingest doors, comma separated; none: only clients on this machine"`
 	IngestQueryToken     bool          `env:"INGEST_QUERY_TOKEN" envDefault:"false" doc:"also take the token from ?token=, for engines that cannot send headers; it then stands in other people's access logs"`
@@ -44,11 +44,16 @@ type Settings struct {
 	SFTimeout      time.Duration `env:"SF_TIMEOUT" envDefault:"30s" doc:"longest time for one request; Salesforce itself may take 10 s"`
 	SFMaxInFlight  int           `env:"SF_MAX_IN_FLIGHT" envDefault:"64" doc:"requests at once, all calls together"`
 
+	APIReserve     float64 `env:"API_RESERVE" envDefault:"0.2" doc:"share of the org's daily API requests that is left to others, from 0 to 0.99"`
+	APIDailyBudget int64   `env:"API_DAILY_BUDGET" envDefault:"0" doc:"the org's API requests a day, where Salesforce does not tell. 0: unknown"`
+
 	BatchMaxWait     time.Duration `env:"BATCH_MAX_WAIT" envDefault:"200ms" doc:"an utterance waits no longer than this for company"`
+	BatchStretchWait time.Duration `env:"BATCH_STRETCH_WAIT" envDefault:"5s" doc:"what the wait for company may be stretched to where the org's daily API requests would not last; the same as STENO_BATCH_MAX_WAIT: never"`
 	BatchMaxCalls    int           `env:"BATCH_MAX_CALLS" envDefault:"5" doc:"entries in a request, at most 5"`
 	BatchMaxMessages int           `env:"BATCH_MAX_MESSAGES" envDefault:"5" doc:"messages in an entry, at most 5"`
 	BatchSpeakers    string        `env:"BATCH_SPEAKERS" envDefault:"one" doc:"one or mixed: may an entry mix speakers"`
 	BatchGrace       time.Duration `env:"BATCH_GRACE" envDefault:"30s" doc:"how long Salesforce may not know a call before what it said is rejected"`
+	BatchEndGrace    time.Duration `env:"BATCH_END_GRACE" envDefault:"5m" doc:"how long after a call's end what it said may still be sent; later it is rejected, since Salesforce takes no more of a closed conversation"`
 
 	SpoolDir      string        `env:"SPOOL_DIR" envDefault:"./steno-data" doc:"where acknowledged utterances are kept until Salesforce has them; memory: nowhere, they die with the process"`
 	SpoolURL      string        `env:"SPOOL_URL" doc:"nats://…: an external JetStream in place of the embedded one"`
@@ -56,6 +61,9 @@ type Settings struct {
 	SpoolMaxBytes int64         `env:"SPOOL_MAX_BYTES" envDefault:"8589934592" doc:"bytes on the disk; at the limit nothing more is acknowledged until there is room"`
 	SpoolMaxAge   time.Duration `env:"SPOOL_MAX_AGE" envDefault:"0s" doc:"while an utterance waits for longer, nothing more is acknowledged; it is not dropped. 0s: no limit"`
 	SpoolKey      string        `env:"SPOOL_KEY" secret:"true" doc:"encrypts the spool on the disk; who loses it loses what waits"`
+
+	DeadLettersMaxAge   time.Duration `env:"DEADLETTERS_MAX_AGE" envDefault:"720h" doc:"how long a rejected utterance is kept. 0s: no limit"`
+	DeadLettersMaxBytes int64         `env:"DEADLETTERS_MAX_BYTES" envDefault:"1073741824" doc:"bytes of rejected utterances that are kept; above it the oldest is dropped"`
 
 	DrainTimeout time.Duration `env:"DRAIN_TIMEOUT" envDefault:"20s" doc:"after SIGTERM: how long what was accepted may take to reach Salesforce"`
 	LogFormat    string        `env:"LOG_FORMAT" envDefault:"auto" doc:"text, json, or auto: text on a terminal, else JSON"`
@@ -110,6 +118,10 @@ func (s *Settings) check() (faults []error) {
 	positive("SF_TIMEOUT", s.SFTimeout)
 	positive("INGEST_RESUME", s.IngestResume)
 	positive("DRAIN_TIMEOUT", s.DrainTimeout)
+	positive("BATCH_END_GRACE", s.BatchEndGrace)
+	fault(!(s.APIReserve >= 0 && s.APIReserve <= 0.99), "API_RESERVE", "is %v: must be from 0 to 0.99", s.APIReserve)
+	fault(s.APIDailyBudget < 0, "API_DAILY_BUDGET", "is %d: must not be below 0", s.APIDailyBudget)
+	fault(s.BatchStretchWait < s.BatchMaxWait, "BATCH_STRETCH_WAIT", "is %v: must not be below STENO_BATCH_MAX_WAIT, %v", s.BatchStretchWait, s.BatchMaxWait)
 	fault(s.BatchMaxWait < 0, "BATCH_MAX_WAIT", "is %v: must not be below 0", s.BatchMaxWait)
 	fault(s.BatchGrace < 0, "BATCH_GRACE", "is %v: must not be below 0", s.BatchGrace)
 	fault(s.BatchSpeakers != "one" && s.BatchSpeakers != "mixed", "BATCH_SPEAKERS", "is %q: must be one or mixed", s.BatchSpeakers)
@@ -121,6 +133,8 @@ func (s *Settings) check() (faults []error) {
 	fault(s.SpoolSync != durable.SyncAlways && s.SpoolSync != durable.SyncInterval, "SPOOL_SYNC", "is %q: must be always or interval", s.SpoolSync)
 	fault(s.SpoolMaxBytes < 1<<20, "SPOOL_MAX_BYTES", "is %d: must be at least 1048576", s.SpoolMaxBytes)
 	fault(s.SpoolMaxAge < 0, "SPOOL_MAX_AGE", "is %v: must not be below 0", s.SpoolMaxAge)
+	fault(s.DeadLettersMaxAge < 0, "DEADLETTERS_MAX_AGE", "is %v: must not be below 0", s.DeadLettersMaxAge)
+	fault(s.DeadLettersMaxBytes < 1<<20, "DEADLETTERS_MAX_BYTES", "is %d: must be at least 1048576", s.DeadLettersMaxBytes)
 	for i, t := range s.IngestTokens {
 		fault(strings.TrimSpace(t) == "", "INGEST_TOKENS", "is empty in place %d", i+1)
 	}

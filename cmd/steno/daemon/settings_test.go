@@ -68,6 +68,7 @@ func TestSettingsFaults(t *testing.T) {
 	f(with("STENO_SPOOL_SYNC=never"), `STENO_SPOOL_SYNC is "never": must be always or interval`)
 	f(with("STENO_SPOOL_MAX_BYTES=1000"), "STENO_SPOOL_MAX_BYTES is 1000")
 	f(with("STENO_SPOOL_MAX_AGE=-1s"), "STENO_SPOOL_MAX_AGE")
+	f(with("STENO_DEADLETTERS_MAX_AGE=-1s", "STENO_DEADLETTERS_MAX_BYTES=1000"), "STENO_DEADLETTERS_MAX_AGE is -1s", "STENO_DEADLETTERS_MAX_BYTES is 1000")
 	f(with("STENO_SPOOL_KEY="), "STENO_SPOOL_KEY is set but empty") // a spool in the clear by accident
 }
 

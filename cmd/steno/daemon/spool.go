@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"example.com/steno/batcher/spool"
 	"example.com/steno/batcher/spool/durable"
+	"example.com/steno/cmd/steno/deadletters"
 )
 
 // InMemory is the SPOOL_DIR of those who want none.
@@ -40,14 +42,43 @@ func (s *Settings) SpoolConfig(set *metrics.Set, log *slog.Logger) durable.Confi
 // InspectSpool opens the spool of a daemon that is stopped, reads it to its
 // end, and closes it again. Nothing is sent or settled.
 func InspectSpool(ctx context.Context, s Settings, log *slog.Logger) (AccountShown, *SpoolShown, error) {
-	if _, err := os.Stat(filepath.Join(s.SpoolDir, "VERSION")); s.SpoolURL == "" && err != nil {
-		return AccountShown{}, nil, fmt.Errorf("there is no spool in %s: %w", s.SpoolDir, err)
-	}
-	cfg := s.SpoolConfig(nil, log)
-	cfg.Inspect = true
-	kept, err := durable.Open(ctx, cfg)
+	kept, err := s.openStopped(ctx, log, true)
 	if err != nil {
 		return AccountShown{}, nil, err
 	}
-	return showAccount(kept.Account(), time.Now()), showSpool(kept.Stats()), kept.Close()
+	shown := showSpool(kept.Stats())
+	for _, err := range kept.DeadLetters().List(ctx, spool.LetterFilter{}) {
+		if err != nil {
+			shown.Damage = append(shown.Damage, err.Error())
+		}
+	}
+	return showAccount(kept.Account(), time.Now()), shown, kept.Close()
+}
+
+// openStopped opens the spool of a daemon that is stopped.
+func (s *Settings) openStopped(ctx context.Context, log *slog.Logger, inspect bool) (*durable.Spool, error) {
+	if s.SpoolURL == "" && s.SpoolDir == InMemory {
+		return nil, errors.New("the spool is in memory: nothing is left of a daemon that is stopped")
+	}
+	if _, err := os.Stat(filepath.Join(s.SpoolDir, "VERSION")); s.SpoolURL == "" && err != nil {
+		return nil, fmt.Errorf("there is no spool in %s: %w", s.SpoolDir, err)
+	}
+	cfg := s.SpoolConfig(nil, log)
+	cfg.Inspect = inspect
+	return durable.Open(ctx, cfg)
+}
+
+// OpenLetters opens the dead letters of a daemon that is stopped; to change
+// them, or only to look. Whoever gets them closes them. In an external JetStream
+// nothing can be changed: no lock tells whether a daemon elsewhere writes there,
+// and two of them would take each other's positions.
+func OpenLetters(ctx context.Context, s Settings, log *slog.Logger, toChange bool) (*deadletters.Local, func() error, error) {
+	if toChange && s.SpoolURL != "" {
+		return nil, nil, fmt.Errorf("dead letters in %sSPOOL_URL can only be changed by the running daemon", Prefix)
+	}
+	kept, err := s.openStopped(ctx, log, !toChange)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &deadletters.Local{Spool: kept.DeadLetters()}, kept.Close, nil
 }

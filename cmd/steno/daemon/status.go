@@ -31,14 +31,16 @@ type AccountShown struct {
 
 // SpoolShown is what a spool on a disk tells beside the account.
 type SpoolShown struct {
-	DiskBytes uint64   `json:"diskBytes"` // what is settled and not yet gone included
-	MaxBytes  uint64   `json:"maxBytes"`
-	Frames    uint64   `json:"frames"`
-	Recovered uint64   `json:"recovered"` // utterances found waiting at the start
-	Backlog   int      `json:"backlog"`   // utterances that wait on the disk only
-	Restarts  uint64   `json:"restarts"`  // of the embedded store, after errors
-	Damage    []string `json:"damage,omitempty"`
-	TooOld    bool     `json:"tooOld"` // something waits for longer than STENO_SPOOL_MAX_AGE
+	DiskBytes       uint64   `json:"diskBytes"` // what is settled and not yet gone included
+	MaxBytes        uint64   `json:"maxBytes"`
+	Frames          uint64   `json:"frames"`
+	Recovered       uint64   `json:"recovered"` // utterances found waiting at the start
+	Backlog         int      `json:"backlog"`   // utterances that wait on the disk only
+	Restarts        uint64   `json:"restarts"`  // of the embedded store, after errors
+	Damage          []string `json:"damage,omitempty"`
+	DeadLetters     uint64   `json:"deadLetters"` // rejected utterances that are kept
+	DeadLetterBytes uint64   `json:"deadLetterBytes"`
+	TooOld          bool     `json:"tooOld"` // something waits for longer than STENO_SPOOL_MAX_AGE
 }
 
 // Status is the daemon's state now.
@@ -63,6 +65,7 @@ func showSpool(st durable.Stats) *SpoolShown {
 	shown := &SpoolShown{
 		DiskBytes: st.Bytes, MaxBytes: st.MaxBytes, Frames: st.Frames, Recovered: st.Recovered,
 		Backlog: st.Backlog, Restarts: st.Restarts, TooOld: st.TooOld,
+		DeadLetters: st.DeadLetters.Letters, DeadLetterBytes: st.DeadLetters.Bytes,
 	}
 	for _, d := range st.Damage {
 		shown.Damage = append(shown.Damage, d.String())

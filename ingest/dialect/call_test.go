@@ -1,0 +1,37 @@
+package dialect
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/tidwall/gjson"
+)
+
+func TestCallOf(t *testing.T) {
+	f := func(slot string, want Call) {
+		t.Helper()
+		if got := callOf(gjson.Parse(slot), "own"); !reflect.DeepEqual(got, want) {
+			t.Errorf("callOf(%s) = %+v, want %+v", slot, got, want)
+		}
+	}
+	full := Call{Key: "0LQ5", Org: "north", Start: 1787303700000, Channels: map[string]string{"inbound": "END_USER", "1": "HUMAN_AGENT:005x"}}
+	f(`{"vendorCallKey":"0LQ5","org":"north","start":1787303700000,"channel.inbound":"END_USER","channel.1":"HUMAN_AGENT:005x","other":{"vendorCallKey":"no"}}`, full)
+	f(`{"vendorCallKey":" 0LQ5 ","org":"north","start":"1787303700000","channel.inbound":"END_USER","channel.1":"HUMAN_AGENT:005x"}`, full)
+	f(`"{\"vendorCallKey\":7}"`, Call{Key: "7"})
+	for _, slot := range []string{``, `null`, `7`, `"x"`, `"{"`, `[]`, `["vendorCallKey"]`, `{}`, `{"vendorCallKey":""}`, `{"vendorCallKey":null,"org":{},"start":"soon","channel.":"END_USER"}`} {
+		f(slot, Call{Key: "own"})
+	}
+}
+
+func TestCallQuery(t *testing.T) {
+	f := func(address string, want Call) {
+		t.Helper()
+		got := Call{Key: "own"}
+		if got.query(address); !reflect.DeepEqual(got, want) {
+			t.Errorf("the query of %s is %+v, want %+v", address, got, want)
+		}
+	}
+	f("/hook?vendorCallKey=k&org=north&start=1787303700000&channel.1=END_USER", Call{Key: "k", Org: "north", Start: 1787303700000, Channels: map[string]string{"1": "END_USER"}})
+	f("/hook", Call{Key: "own"})
+	f("%", Call{Key: "own"})
+}

@@ -1,0 +1,32 @@
+package dialect
+
+// dialects are all that there are, by name.
+var dialects = []Dialect{
+	{Name: "assemblyai", Post: true, Socket: true, New: newAssemblyAI},
+	{Name: "audiocodes-bot-api", Socket: true, New: newAudioCodes},
+	{Name: "aws-transcribe", Socket: true, New: newAWSTranscribe},
+	{Name: "azure", Socket: true, New: newAzure},
+	{Name: "bandwidth", Socket: true, New: newBandwidth},
+	{Name: "contact-lens", Post: true, Socket: true, New: newContactLens},
+	{Name: "deepgram", Socket: true, New: newDeepgram},
+	{Name: "deepgram-flux", Socket: true, New: newDeepgramFlux},
+	{Name: "genesys-audiohook", Socket: true, New: newAudioHook},
+	{Name: "genesys-notifications", Post: true, Socket: true, New: newGenesysNotifications},
+	{Name: "gladia", Post: true, Socket: true, New: newGladia},
+	{Name: "google", Socket: true, New: newGoogle},
+	{Name: "jambonz", Post: true, Socket: true, Subprotocols: []string{"ws.jambonz.org"}, New: newJambonz},
+	{Name: "mapping", Post: true, Socket: true, New: newMapping},
+	{Name: "openai-realtime", Socket: true, New: newOpenAI},
+	{Name: "riva", Socket: true, New: newRiva},
+	{Name: "soniox", Socket: true, New: newSoniox},
+	{Name: "speechmatics", Socket: true, New: newSpeechmatics},
+	{Name: "telnyx-stt", Socket: true, New: newTelnyx},
+	{Name: "twilio-conversationrelay", Socket: true, New: newConversationRelay},
+	{Name: "twilio-media-streams", Socket: true, New: newMediaStreams},
+	{Name: "twilio-transcription", Post: true, New: newTwilioTranscription},
+	{Name: "vonage", Socket: true, New: newVonage},
+	{Name: "vosk", Socket: true, New: newVosk},
+	{Name: "whisper_streaming", Socket: true, New: newWhisperStreaming},
+	{Name: "whisperlive", Socket: true, New: newWhisperLive},
+	{Name: "whisperlivekit", Socket: true, New: newWhisperLiveKit},
+}
