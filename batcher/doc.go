@@ -13,7 +13,9 @@
 //
 // The middle is plain data with numbered rules, and a file for each:
 //
-//	packer.go   which utterances go in which request, and when
+//	packer.go   what is sent when
+//	pick.go     which entries a request takes
+//	queue.go    calls in the order in which they are due
 //	buffer.go   one call's utterances, cut into entries
 //	outcome.go  an answer → what is settled, what goes again, who rests
 //	ending.go   calls that have ended, and what comes after that
