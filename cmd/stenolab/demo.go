@@ -66,7 +66,7 @@ type stage struct {
 
 func (d demoCommand) stage(log *slog.Logger) (*stage, error) {
 	s := &stage{sim: orgsim.New(orgsim.Config{
-		MakeCalls: true, AnswerTime: d.AnswerTime, Faults: d.Faults, Seed: 1, Duplicates: orgsim.StoreTwice, DailyLimit: 100_000, LimitInfo: true,
+		MakeCalls: true, AnswerTime: d.AnswerTime, Faults: d.Faults, Seed: 1, Duplicates: orgsim.StoreTwice, DailyLimit: 5_000_000, LimitInfo: true,
 	})}
 	var err error
 	if s.org, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {

@@ -24,7 +24,7 @@ type orgCommand struct {
 	Seed         uint64                 `help:"Of the random faults and answer times." default:"1"`
 	Duplicates   orgsim.DuplicatePolicy `help:"What a repeated messageId does: ignore, refuse or store-twice." default:"ignore"`
 	Refusal      orgsim.RefusalStyle    `help:"How a broken rule is told: per-entry, envelope-200 or envelope-400." default:"per-entry"`
-	DailyLimit   int                    `help:"API requests a rolling day; 0: unlimited." default:"100000"`
+	DailyLimit   int                    `help:"API requests a rolling day, as of a full sandbox; 0: unlimited." default:"5000000"`
 	RateLimit    int                    `help:"Transcript requests a rolling 30 s, else 429; 0: unlimited."`
 	LimitInfo    bool                   `help:"Send Sforce-Limit-Info." default:"true" negatable:""`
 	Quiet        bool                   `help:"Show no messages."`
