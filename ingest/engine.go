@@ -158,7 +158,7 @@ func (e *engine) ready(event *dialect.Event) (ok bool) {
 	call := e.leg.call
 	if call == "" && begins && event.Call.Key != "" {
 		var f *fault
-		if call, f = callKey("the engine's name of the call", given(event.Call.Key)); f != nil {
+		if call, f = callKey("the engine's name of the call", given(strings.Clone(event.Call.Key))); f != nil {
 			return e.refuse(closeNotProtocol, f.text)
 		}
 	}

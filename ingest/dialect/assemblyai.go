@@ -54,10 +54,9 @@ func (d *assemblyAI) Decode(frame []byte, emit func(Event)) error {
 	case "Turn":
 		d.turn(o, emit)
 	case "SpeakerRevision":
-		o.Get("revisions").ForEach(func(_, r gjson.Result) bool {
+		for r := range objects(o.Get("revisions")) {
 			emit(Event{Kind: Revision, Session: d.session, ID: label(r.Get("turn_order")), Speaker: label(r.Get("speaker_label"))})
-			return true
-		})
+		}
 	case "Termination":
 		emit(Event{Kind: End, Session: d.session})
 	case "Error":
@@ -86,25 +85,22 @@ func (d *assemblyAI) webhook(o gjson.Result, emit func(Event)) {
 		return
 	}
 	d.enter(o.Get("session_id"))
-	turns.ForEach(func(_, t gjson.Result) bool {
+	for t := range objects(turns) {
 		d.formats = d.formats || yes(t.Get("turn_is_formatted"))
-		return true
-	})
-	turns.ForEach(func(_, t gjson.Result) bool {
+	}
+	for t := range objects(turns) {
 		if t.Get("type").Str == "Turn" {
 			d.turn(t, emit)
 		}
-		return true
-	})
+	}
 	emit(Event{Kind: End, Session: d.session})
 }
 
 func (d *assemblyAI) turn(o gjson.Result, emit func(Event)) {
 	var words []word
-	o.Get("words").ForEach(func(_, w gjson.Result) bool {
+	for w := range objects(o.Get("words")) {
 		words = append(words, word{start: in(milliseconds, w.Get("start")), end: in(milliseconds, w.Get("end")), speaker: label(w.Get("speaker"))})
-		return true
-	})
+	}
 	e := Event{Kind: Partial, Session: d.session, ID: label(o.Get("turn_order")), Text: speech(o.Get("transcript").Str)}
 	if e.Speaker = label(o.Get("speaker_label")); e.Speaker == "" {
 		e.Speaker = speaker(words)

@@ -54,62 +54,58 @@ func (d audioHook) Decode(frame []byte, emit func(Event)) error {
 }
 
 func (d audioHook) entities(all gjson.Result, e Event, emit func(Event)) {
-	entities := all.Array()
-	if len(entities) == 0 {
-		emit(e)
-	}
-	for _, entity := range entities {
-		if kind := entity.Get("type").Str; kind == "transcript" {
+	none := true
+	for entity := range objects(all) {
+		none = false
+		if entity.Get("type").Str == "transcript" {
 			d.transcript(entity.Get("data"), e, emit)
 		} else {
-			e.Kind = Unknown
-			emit(e)
+			emit(Event{Kind: Unknown, Session: e.Session})
 		}
+	}
+	if none {
+		emit(e)
 	}
 }
 
 func (d audioHook) transcript(data gjson.Result, e Event, emit func(Event)) {
 	e.Kind = Partial
-	if isSet(data.Get("isFinal")) {
+	if yes(data.Get("isFinal")) {
 		e.Kind = Final
 	} else if !d.partials {
 		return
 	}
 	e.ID, e.Channel = label(data.Get("id")), label(data.Get("channelId"))
-	e.Start, e.End = isoSpan(data, data)
+	e.Start, e.End = isoSpan(data)
 	said := field(data, `alternatives.0.interpretations.#(type=="display")`, "alternatives.0.interpretations.0")
 	e.Text = speech(said.Get("transcript").Str)
-	if tokens := said.Get("tokens").Array(); len(tokens) > 0 {
-		first, last := tokens[0], tokens[len(tokens)-1]
-		if !e.Start.Known() {
-			e.Start, e.End = isoSpan(first, last)
-		}
-		if e.Text == "" {
-			e.Text = tokenText(tokens)
-		}
+	tokens := hookTokens(said.Get("tokens"))
+	if !e.Start.Known() {
+		e.Start, e.End = span(tokens)
+	}
+	if e.Text == "" {
+		e.Text = speech(sentence(tokens, " "))
 	}
 	emit(e.ordered())
 }
 
-// isoSpan is from where first begins to where last ends.
-func isoSpan(first, last gjson.Result) (start, end Instant) {
-	if ms, ok := isoDuration(first.Get("offset").Str); ok {
-		start = Offset(ms)
+func hookTokens(tokens gjson.Result) []word {
+	var words []word
+	for t := range objects(tokens) {
+		w := word{text: t.Get("value").Str}
+		w.start, w.end = isoSpan(t)
+		words = append(words, w)
 	}
-	offset, ok1 := isoDuration(last.Get("offset").Str)
-	length, ok2 := isoDuration(last.Get("duration").Str)
-	if ok1 && ok2 {
-		end = Offset(offset + length)
-	}
-	return start, end
+	return words
 }
 
-func tokenText(tokens []gjson.Result) string {
-	words := make([]string, len(tokens))
-	for i, t := range tokens {
-		words[i] = t.Get("value").Str
+// isoSpan is the time that an offset and a duration tell.
+func isoSpan(o gjson.Result) (start, end Instant) {
+	start = offsetOf(isoDuration(o.Get("offset").Str))
+	if length, ok := isoDuration(o.Get("duration").Str); ok {
+		end = start.Plus(length)
 	}
-	return speech(strings.Join(words, " "))
+	return start, end
 }
 
 // Finish has nothing to say: no words are held back.

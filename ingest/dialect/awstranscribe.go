@@ -57,7 +57,7 @@ func awsPartial(frame []byte) bool {
 
 func (d *awsTranscribe) results(all gjson.Result, emit func(Event)) {
 	none := true
-	all.ForEach(func(_, r gjson.Result) bool {
+	for r := range objects(all) {
 		none = false
 		best := loose(r, "alternatives").Get("0")
 		e := Event{
@@ -67,8 +67,7 @@ func (d *awsTranscribe) results(all gjson.Result, emit func(Event)) {
 		}
 		e.Start, e.End = ordered(in(seconds, loose(r, "starttime")), in(seconds, loose(r, "endtime")))
 		d.say(yes(loose(r, "ispartial")), e, awsWords(loose(best, "items")), emit)
-		return true
-	})
+	}
 	if none {
 		emit(Event{Kind: Noise})
 	}
@@ -110,7 +109,7 @@ func (d *awsTranscribe) say(partial bool, e Event, words []word, emit func(Event
 
 func awsWords(items gjson.Result) []word {
 	var words []word
-	items.ForEach(func(_, item gjson.Result) bool {
+	for item := range objects(items) {
 		words = append(words, word{
 			text:    loose(item, "content").Str,
 			start:   in(seconds, loose(item, "starttime")),
@@ -118,8 +117,7 @@ func awsWords(items gjson.Result) []word {
 			speaker: label(loose(item, "speaker")),
 			joined:  loose(item, "type").Str == "punctuation",
 		})
-		return true
-	})
+	}
 	return words
 }
 

@@ -40,32 +40,25 @@ func (d bandwidth) Decode(frame []byte, emit func(Event)) error {
 
 func (d bandwidth) transcription(o gjson.Result, emit func(Event)) {
 	e := Event{Kind: Final, Text: speech(o.Get("transcript").Str), Channel: label(o.Get("track"))}
-	if isSet(o.Get("isPartial")) {
+	if yes(o.Get("isPartial")) {
 		if !d.partials {
 			return
 		}
 		e.Kind = Partial
 	}
 	e.Start, e.End = moment(o.Get("startTime")), moment(o.Get("endTime"))
-	if items := o.Get("items").Array(); len(items) > 0 {
-		if !e.Start.Known() {
-			e.Start = moment(items[0].Get("startTime"))
-		}
-		if !e.End.Known() {
-			e.End = moment(items[len(items)-1].Get("endTime"))
-		}
+	var words []word
+	for item := range objects(o.Get("items")) {
+		words = append(words, word{start: moment(item.Get("startTime")), end: moment(item.Get("endTime"))})
+	}
+	start, end := span(words)
+	if !e.Start.Known() {
+		e.Start = start
+	}
+	if !e.End.Known() {
+		e.End = end
 	}
 	emit(e.ordered())
-}
-
-// moment is a time of the world in ISO 8601. One without a zone is in UTC.
-func moment(v gjson.Result) Instant {
-	for _, zone := range []string{"", "Z"} {
-		if ms, ok := timestamp(v.Str + zone); ok {
-			return Absolute(ms)
-		}
-	}
-	return Instant{}
 }
 
 // Finish has nothing to say: no words are held back.

@@ -7,6 +7,9 @@ import (
 	"github.com/tidwall/gjson"
 )
 
+// maxCallValue is above what any door takes as a name.
+const maxCallValue = 1024
+
 // callOf reads what an engine's free-form slot says of the call, under the
 // names that the door's query has: vendorCallKey, org, start, channel.NAME. The
 // slot is an object, or a string that holds one, as relays like to write it.
@@ -43,8 +46,14 @@ func (c *Call) query(address string) {
 	}
 }
 
+// set takes in one thing. What a session remembers of its call does not keep
+// the frame that it stood in, and is bounded.
 func (c *Call) set(name, value string) {
 	s := strings.TrimSpace(value)
+	if len(name) > maxChannelName || len(s) > maxCallValue {
+		return
+	}
+	s = strings.Clone(s)
 	channel, isChannel := strings.CutPrefix(name, "channel.")
 	switch {
 	case s == "":
@@ -56,10 +65,10 @@ func (c *Call) set(name, value string) {
 		if ms, ok := decimal(s, milliseconds); ok && ms > 0 {
 			c.Start = ms
 		}
-	case isChannel && channel != "":
+	case isChannel && channel != "" && len(c.Channels) < maxChannels:
 		if c.Channels == nil {
 			c.Channels = map[string]string{}
 		}
-		c.Channels[channel] = s
+		c.Channels[strings.Clone(channel)] = s
 	}
 }

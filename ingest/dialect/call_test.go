@@ -1,7 +1,9 @@
 package dialect
 
 import (
+	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/tidwall/gjson"
@@ -20,6 +22,17 @@ func TestCallOf(t *testing.T) {
 	f(`"{\"vendorCallKey\":7}"`, Call{Key: "7"})
 	for _, slot := range []string{``, `null`, `7`, `"x"`, `"{"`, `[]`, `["vendorCallKey"]`, `{}`, `{"vendorCallKey":""}`, `{"vendorCallKey":null,"org":{},"start":"soon","channel.":"END_USER"}`} {
 		f(slot, Call{Key: "own"})
+	}
+}
+
+// TestCallIsBounded: a slot as large as a frame can be leaves little behind.
+func TestCallIsBounded(t *testing.T) {
+	slot := `{"vendorCallKey":"k","org":"` + strings.Repeat("x", maxCallValue+1) + `"`
+	for i := range 10 * maxChannels {
+		slot += fmt.Sprintf(`,"channel.%d":"END_USER","channel.%s%d":"END_USER"`, i, strings.Repeat("x", maxChannelName), i)
+	}
+	if c := callOf(gjson.Parse(slot+"}"), "own"); c.Key != "k" || c.Org != "" || len(c.Channels) != maxChannels {
+		t.Errorf("key %q, org of %d bytes, %d channels, want k, none and %d", c.Key, len(c.Org), len(c.Channels), maxChannels)
 	}
 }
 

@@ -50,10 +50,9 @@ func (d *contactLens) Decode(frame []byte, emit func(Event)) error {
 	if status == "" && segments.Exists() && loose(o, "nexttoken").Str == "" {
 		status = loose(o, "status").Str // of the last page
 	}
-	segments.ForEach(func(_, s gjson.Result) bool {
+	for s := range objects(segments) {
 		d.segment(s, emit)
-		return true
-	})
+	}
 	switch {
 	case status == "FAILED":
 		emit(Event{Kind: Failure, Session: d.contact, Text: status})

@@ -10,11 +10,17 @@
 //
 // A Decoder is pure: it has no clock, goroutine or I/O, and knows one
 // connection of one engine. It does not decide what becomes one utterance: it
-// says what the engine said (Piece, Final, Boundary), and the assembler of
-// package ingest puts pieces together, finds the times' epoch and names the
-// messages.
+// says what the engine said (Piece, Final, Boundary), and package assembly
+// puts pieces together, finds the times' epoch and names the messages.
 //
 // There is one file an engine, with the engine's rules and where they were
-// read at its head; times.go has the unit systems, fields.go and words.go
-// what the decoders share.
+// read at its head; dialects.go lists them. What they share:
+//
+//	fields.go       bytes → a JSON object that is not hostile; its members
+//	times.go        the engines' unit systems → Instant
+//	words.go        words with times and speakers, and the text that they make
+//	channels.go     what is remembered of each channel, bounded
+//	call.go         what a free-form slot says of the call
+//	vendorwords.go  the message of an engine inside a platform's
+//	path.go         where in a message something is, for mapping.go
 package dialect

@@ -3,15 +3,21 @@ package dialect
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"strings"
 	"unicode"
 
 	"github.com/tidwall/gjson"
 )
 
-// maxDepth is how deep a frame may nest. The parser recurses, so a megabyte of
-// "[" would cost hundreds of megabytes of stack.
-const maxDepth = 64
+const (
+	// maxDepth is how deep a frame may nest. The parser recurses, so a megabyte
+	// of "[" would cost hundreds of megabytes of stack.
+	maxDepth = 64
+	// maxParts is how many objects and lists a frame may hold. A word is one, and
+	// a frame of a megabyte that is full of them has some 15,000.
+	maxParts = 20_000
+)
 
 // object checks that a frame is one JSON object, and returns it. The result
 // refers to a copy, so that events may keep parts of it. What is not UTF-8 in
@@ -21,6 +27,8 @@ func object(frame []byte) (gjson.Result, error) {
 	switch {
 	case len(frame) == 0 || frame[0] != '{':
 		return gjson.Result{}, fmt.Errorf("%w: it must be a JSON object", ErrFrame)
+	case parts(frame) > maxParts:
+		return gjson.Result{}, fmt.Errorf("%w: it holds more than %d objects and lists", ErrFrame, maxParts)
 	case tooDeep(frame):
 		return gjson.Result{}, fmt.Errorf("%w: it nests deeper than %d", ErrFrame, maxDepth)
 	case !gjson.ValidBytes(frame):
@@ -29,8 +37,13 @@ func object(frame []byte) (gjson.Result, error) {
 	return gjson.Parse(strings.ToValidUTF8(string(frame), "\uFFFD")), nil
 }
 
+// parts is how many objects and lists a frame holds at most.
+func parts(frame []byte) int {
+	return bytes.Count(frame, []byte("{")) + bytes.Count(frame, []byte("["))
+}
+
 func tooDeep(frame []byte) bool {
-	if bytes.Count(frame, []byte("{"))+bytes.Count(frame, []byte("[")) <= maxDepth {
+	if parts(frame) <= maxDepth {
 		return false
 	}
 	depth, quoted := 0, false
@@ -59,52 +72,6 @@ func isBinary(frame []byte) bool {
 	return len(frame) > 0 && frame[0] != '{'
 }
 
-// in reads a number, or a string that holds one, as an offset in unit.
-// Negative offsets, which some engines use for "none", are unknown, also where
-// they are a fraction of a millisecond.
-func in(unit int, v gjson.Result) Instant {
-	if v.Type != gjson.Number && v.Type != gjson.String {
-		return Instant{}
-	}
-	number := v.Raw
-	if v.Type == gjson.String {
-		number = v.Str
-	}
-	ms, ok := decimal(number, unit)
-	if !ok || strings.HasPrefix(strings.TrimSpace(number), "-") {
-		return Instant{}
-	}
-	return Offset(ms)
-}
-
-// wordTimes is when the first of words begins and the last ends. keys are the
-// names that start and end have, the preferred spelling first.
-func wordTimes(words gjson.Result, unit int, start, end []string) (from, to Instant) {
-	all := words.Array()
-	if len(all) == 0 {
-		return from, to
-	}
-	return in(unit, field(all[0], start...)), in(unit, field(all[len(all)-1], end...))
-}
-
-// ordered lets no event end before it starts: such an end is a fault of the
-// engine's, and unknown.
-func (e Event) ordered() Event {
-	if e.Start.kind == e.End.kind && e.End.ms < e.Start.ms {
-		e.End = Instant{}
-	}
-	return e
-}
-
-// kept is the event as a decoder may remember it: its strings do not keep the
-// frame alive that they were part of.
-func (e Event) kept() Event {
-	for _, s := range []*string{&e.Text, &e.Channel, &e.Speaker, &e.ID, &e.Session} {
-		*s = strings.Clone(*s)
-	}
-	return e
-}
-
 // field is the first of the fields that an object has, null being none.
 func field(o gjson.Result, names ...string) gjson.Result {
 	for _, name := range names {
@@ -113,11 +80,6 @@ func field(o gjson.Result, names ...string) gjson.Result {
 		}
 	}
 	return gjson.Result{}
-}
-
-// isSet reads a flag: true, or a string or number that means it.
-func isSet(v gjson.Result) bool {
-	return v.Type == gjson.True || v.Type == gjson.String && strings.EqualFold(v.Str, "true") || v.Raw == "1"
 }
 
 // speech is text as it is to be shown: without white space around it. Where
@@ -139,4 +101,74 @@ func label(v gjson.Result) string {
 		return v.Raw
 	}
 	return ""
+}
+
+// objects are those of a list. What else is in it is none of an engine's, and
+// costs nothing: a megabyte has half a million of numbers.
+func objects(list gjson.Result) iter.Seq[gjson.Result] {
+	return func(yield func(gjson.Result) bool) {
+		if list.IsArray() {
+			list.ForEach(func(_, v gjson.Result) bool { return !v.IsObject() || yield(v) })
+		}
+	}
+}
+
+// yes reads a flag: true, or a string or number that means it.
+func yes(v gjson.Result) bool {
+	return v.Type == gjson.True || v.Type == gjson.String && strings.EqualFold(v.Str, "true") || v.Raw == "1"
+}
+
+// first is the first of several that says anything.
+func first(texts ...gjson.Result) string {
+	for _, t := range texts {
+		if s := label(t); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// loose walks into an object by member names that may differ from keys in case
+// and underscores: relays rewrite what an engine sends in the manner of their
+// own language. The keys are lower case.
+func loose(o gjson.Result, keys ...string) gjson.Result {
+	for _, key := range keys {
+		member := gjson.Result{}
+		o.ForEach(func(name, value gjson.Result) bool {
+			if sameName(name.Str, key) {
+				member = value
+			}
+			return !member.Exists()
+		})
+		o = member
+	}
+	return o
+}
+
+func sameName(name, key string) bool {
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		if c == '_' {
+			continue
+		}
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if key == "" || c != key[0] {
+			return false
+		}
+		key = key[1:]
+	}
+	return key == ""
+}
+
+// complaint is an engine's error in its own words.
+func complaint(parts ...gjson.Result) string {
+	var said []string
+	for _, p := range parts {
+		if s := strings.TrimSpace(label(p)); s != "" {
+			said = append(said, s)
+		}
+	}
+	return strings.Join(said, ": ")
 }

@@ -33,14 +33,16 @@ func (d genesysNotifications) Decode(frame []byte, emit func(Event)) error {
 	}
 	e := Event{Session: label(body.Get("communicationId"))}
 	zero, transcripts := body.Get("transcriptionStartTimeMs"), body.Get("transcripts")
-	for _, t := range transcripts.Array() {
+	none := true
+	for t := range objects(transcripts) {
+		none = false
 		d.transcript(t, zero, e, emit)
 	}
 	status := body.Get("status.status").Str
 	switch {
 	case strings.HasSuffix(status, "ENDED"):
 		e.Kind = End
-	case status != "", transcripts.IsArray() && len(transcripts.Array()) == 0, o.Get("topicName").Str == "channel.metadata":
+	case status != "", transcripts.IsArray() && none, o.Get("topicName").Str == "channel.metadata":
 		e.Kind = Noise
 	case !transcripts.IsArray():
 		e.Kind = Unknown
@@ -53,7 +55,7 @@ func (d genesysNotifications) Decode(frame []byte, emit func(Event)) error {
 
 func (d genesysNotifications) transcript(t, zero gjson.Result, e Event, emit func(Event)) {
 	e.Kind = Partial
-	if isSet(t.Get("isFinal")) {
+	if yes(t.Get("isFinal")) {
 		e.Kind = Final
 	} else if !d.partials {
 		return
@@ -71,14 +73,6 @@ func (d genesysNotifications) transcript(t, zero gjson.Result, e Event, emit fun
 		e.Start, e.End = since(began, e.Start), since(began, e.End)
 	}
 	emit(e)
-}
-
-// since makes an offset from a known moment a time of the world.
-func since(began int64, i Instant) Instant {
-	if ms, ok := i.Offset(); ok {
-		return Absolute(began + ms)
-	}
-	return i
 }
 
 // Finish has nothing to say: no words are held back.

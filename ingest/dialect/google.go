@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -14,22 +15,20 @@ import (
 //
 // Each result with isFinal is an utterance. Proto3 leaves defaults out: without
 // isFinal it is not, and a first word without a start starts at 0. Only words have
-// starts; without words a final starts where the one before on its channel
-// ended. With diarization the words repeat all that was said since the start:
-// only those after the final before count, and the text is the transcript's.
-// Interim results of a frame follow one another and are one partial.
+// starts. With diarization the words repeat all that was said since the start:
+// only the last ones count, as many as have the letters of the transcript, which
+// is the text. Interim results of a frame follow one another and are one partial.
+// Nothing depends on the frames before, so that a replay from the middle says
+// the same.
 //
 // requestId is the session, where times begin at 0: a stream lasts five
 // minutes, so there are several in a call. There is no other id.
 type google struct {
 	partials bool
 	session  string
-	ends     channels[Instant] // of the last final, and of its words
 }
 
-func newGoogle(o Options) (Decoder, error) {
-	return &google{partials: o.Partials, ends: channels[Instant]{}}, nil
-}
+func newGoogle(o Options) (Decoder, error) { return &google{partials: o.Partials}, nil }
 
 func (d *google) Decode(frame []byte, emit func(Event)) error {
 	o, err := object(frame)
@@ -38,28 +37,22 @@ func (d *google) Decode(frame []byte, emit func(Event)) error {
 	}
 	results := loose(o, "results")
 	if !results.Exists() && loose(o, "alternatives").Exists() {
-		results = o
+		results = gjson.Result{Type: gjson.JSON, Raw: "[" + o.Raw + "]"}
 	}
-	d.enter(first(loose(o, "requestid"), loose(o, "metadata", "requestid")))
+	if id := first(loose(o, "requestid"), loose(o, "metadata", "requestid")); id != "" && id != d.session {
+		d.session = strings.Clone(id)
+	}
 	switch fault := loose(o, "error"); {
 	case fault.Type == gjson.String, loose(fault, "message").Str != "", loose(fault, "code").Num != 0:
 		emit(Event{Kind: Failure, Session: d.session, Text: complaint(fault, loose(fault, "code"), loose(fault, "message"))})
 	case results.Exists():
-		d.results(results.Array(), emit)
+		d.results(slices.Collect(objects(results)), emit)
 	case loose(o, "speecheventtype").Exists(), loose(o, "metadata").Exists(), loose(o, "totalbilledtime").Exists(), loose(o, "requestid").Exists():
 		emit(Event{Kind: Noise, Session: d.session})
 	default:
 		emit(Event{Kind: Unknown})
 	}
 	return nil
-}
-
-// enter notes the session: in another one, times begin anew.
-func (d *google) enter(id string) {
-	if id != "" && id != d.session {
-		d.session = strings.Clone(id)
-		clear(d.ends)
-	}
 }
 
 func (d *google) results(all []gjson.Result, emit func(Event)) {
@@ -91,23 +84,15 @@ func googleInterim(result gjson.Result) word {
 
 func (d *google) final(channel string, result gjson.Result, emit func(Event)) {
 	best := googleBest(result)
-	end, before := googleEnd(result), d.ends.at(channel)
 	said := strings.Fields(loose(best, "transcript").Str)
-	words := googleNew(googleWords(loose(best, "words")), *before, len(said))
+	words := googleNew(googleWords(loose(best, "words")), said)
 	e := Event{Kind: Final, Session: d.session, Channel: channel, Text: speech(loose(best, "transcript").Str), Speaker: speaker(words)}
 	if e.Start, e.End = span(words); !e.End.Known() {
-		e.End = end
-	}
-	if !e.Start.Known() && before.ms < e.End.ms {
-		e.Start = *before
-	}
-	e.Start, e.End = ordered(e.Start, e.End)
-	if e.End.Known() {
-		*before = e.End
+		e.End = googleEnd(result)
 	}
 	parts := bySpeaker(words)
 	if len(parts) == 1 || sentence(words, " ") != strings.Join(said, " ") {
-		emit(e)
+		emit(e.ordered())
 		return
 	}
 	for _, part := range parts {
@@ -119,23 +104,22 @@ func (d *google) final(channel string, result gjson.Result, emit func(Event)) {
 }
 
 // googleNew leaves out the words that the finals before had, if there are more
-// words than were said. Where no time tells which, because there are none or
-// the clock began anew, it is the last ones.
-func googleNew(words []word, before Instant, said int) []word {
-	if len(words) <= said {
+// words than were said.
+func googleNew(words []word, said []string) []word {
+	if len(words) <= len(said) {
 		return words
 	}
-	for i, w := range words {
-		if w.end.ms > before.ms {
-			return words[i:]
-		}
+	letters, first := len(strings.Join(said, "")), len(words)
+	for first > 0 && letters >= len(words[first-1].text) {
+		first--
+		letters -= len(words[first].text)
 	}
-	return words[len(words)-said:]
+	return words[first:]
 }
 
 func googleWords(all gjson.Result) []word {
 	var words []word
-	all.ForEach(func(_, w gjson.Result) bool {
+	for w := range objects(all) {
 		begins, ends := googleEither(w, "start"), googleEither(w, "end")
 		next := word{
 			text:    strings.TrimSpace(loose(w, "word").Str),
@@ -150,8 +134,7 @@ func googleWords(all gjson.Result) []word {
 			next.start = Offset(0) // the default that proto3 leaves out
 		}
 		words = append(words, next)
-		return true
-	})
+	}
 	return words
 }
 

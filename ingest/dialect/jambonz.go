@@ -106,7 +106,7 @@ func (d *jambonz) beginByHook(e Event, o gjson.Result, emit func(Event)) {
 func (d *jambonz) words(e Event, said gjson.Result) Event {
 	e.Kind, e.Text = Partial, speech(said.Get("alternatives.0.transcript").Str)
 	e.Channel = label(field(said, "channel_tag", "channel"))
-	if isSet(said.Get("is_final")) {
+	if yes(said.Get("is_final")) {
 		e.Kind = Final
 		e.Start, e.End, e.Speaker = vendorWords(said.Get("vendor"), e.Text)
 	}

@@ -162,13 +162,6 @@ func unitReader(unit string) (func(gjson.Result) Instant, error) {
 	return nil, fmt.Errorf("%sunit is %q, it must be s, ms, ticks, iso, clock, epoch-s, epoch-ms or epoch-iso", mapPrefix, unit)
 }
 
-func offsetOf(ms int64, ok bool) Instant {
-	if !ok {
-		return Instant{}
-	}
-	return Offset(ms)
-}
-
 func (d *mapping) Decode(frame []byte, emit func(Event)) error {
 	top, err := object(frame)
 	if err != nil {

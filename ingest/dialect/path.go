@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -112,9 +113,15 @@ func (p *path) label(result gjson.Result) string {
 }
 
 func members(leaves []gjson.Result) (values []gjson.Result) {
+	if !slices.ContainsFunc(leaves, gjson.Result.IsArray) {
+		return leaves
+	}
 	for _, leaf := range leaves {
 		if leaf.IsArray() {
-			values = append(values, leaf.Array()...)
+			leaf.ForEach(func(_, v gjson.Result) bool {
+				values = append(values, v)
+				return len(values) < maxParts
+			})
 		} else {
 			values = append(values, leaf)
 		}
@@ -133,8 +140,9 @@ func walk(found []gjson.Result, v gjson.Result, steps []step) []gjson.Result {
 	case !v.IsArray():
 		return found
 	}
-	for _, member := range v.Array() {
+	v.ForEach(func(_, member gjson.Result) bool {
 		found = walk(found, member, steps[1:])
-	}
+		return len(found) < maxParts
+	})
 	return found
 }

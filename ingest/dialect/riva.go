@@ -43,13 +43,13 @@ func (d *riva) Decode(frame []byte, emit func(Event)) error {
 }
 
 func (d *riva) results(o gjson.Result, emit func(Event)) {
-	all := o.Get("results").Array()
-	if len(all) == 0 {
-		emit(Event{Kind: Noise})
-	}
-	session := label(o.Get("id.value"))
-	for _, r := range all {
+	none, session := true, label(o.Get("id.value"))
+	for r := range objects(o.Get("results")) {
+		none = false
 		d.result(r, session, emit)
+	}
+	if none {
+		emit(Event{Kind: Noise})
 	}
 }
 
@@ -61,7 +61,7 @@ func (d *riva) result(r gjson.Result, session string, emit func(Event)) {
 	}
 	e := Event{Kind: Partial, Text: speech(best.Get("transcript").Str), Session: session, Channel: label(field(r, "channelTag", "channel_tag"))}
 	e.Start, e.End, e.Speaker = rivaWords(best.Get("words"))
-	if isSet(field(r, "isFinal", "is_final")) {
+	if yes(field(r, "isFinal", "is_final")) {
 		e.Kind = Final
 		if !e.End.Known() {
 			e.End = in(seconds, field(r, "audioProcessed", "audio_processed"))
@@ -74,17 +74,23 @@ func (d *riva) result(r gjson.Result, session string, emit func(Event)) {
 
 // rivaWords is when words begin and end, and who says them, if it is one and
 // the same.
-func rivaWords(words gjson.Result) (start, end Instant, speaker string) {
-	start, end = wordTimes(words, milliseconds, []string{"startTime", "start_time"}, []string{"endTime", "end_time"})
-	for i, word := range words.Array() {
-		switch tag := label(field(word, "speakerTag", "speaker_tag")); {
-		case tag == "0", i > 0 && tag != speaker:
-			return start, end, ""
-		default:
-			speaker = tag
+func rivaWords(all gjson.Result) (start, end Instant, who string) {
+	var words []word
+	for w := range objects(all) {
+		next := word{
+			start:   in(milliseconds, field(w, "startTime", "start_time")),
+			end:     in(milliseconds, field(w, "endTime", "end_time")),
+			speaker: label(field(w, "speakerTag", "speaker_tag")),
 		}
+		if next.speaker == "0" {
+			next.speaker = ""
+		}
+		words = append(words, next)
 	}
-	return start, end, speaker
+	if start, end = span(words); len(bySpeaker(words)) == 1 {
+		who = speaker(words)
+	}
+	return start, end, who
 }
 
 func (d *riva) realtime(o gjson.Result, emit func(Event)) {
@@ -103,7 +109,7 @@ func (d *riva) realtime(o gjson.Result, emit func(Event)) {
 			e.ID += "@" + strconv.FormatInt(ms, 10)
 		}
 		emit(e.ordered())
-		if isSet(o.Get("is_last_result")) {
+		if yes(o.Get("is_last_result")) {
 			emit(Event{Kind: End})
 		}
 	case "conversation.item.input_audio_transcription.failed", "error":

@@ -55,7 +55,7 @@ func (d *soniox) Decode(frame []byte, emit func(Event)) error {
 // partial.
 func (d *soniox) tokens(tokens gjson.Result, emit func(Event)) {
 	var piece, tail []word
-	tokens.ForEach(func(_, t gjson.Result) bool {
+	for t := range objects(tokens) {
 		w := word{
 			text:    t.Get("text").Str,
 			start:   in(milliseconds, t.Get("start_ms")),
@@ -81,8 +81,7 @@ func (d *soniox) tokens(tokens gjson.Result, emit func(Event)) {
 			piece = append(piece, w)
 			d.open = true
 		}
-		return true
-	})
+	}
 	d.flush(piece, emit)
 	if d.partials && len(tail) > 0 {
 		emit(sonioxSays(Partial, tail))

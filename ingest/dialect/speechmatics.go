@@ -131,7 +131,7 @@ func speechmaticsParts(words []word) [][]word {
 
 func speechmaticsWords(results gjson.Result) []word {
 	var words []word
-	results.ForEach(func(_, r gjson.Result) bool {
+	for r := range objects(results) {
 		attaches := r.Get("attaches_to").Str
 		joins := len(words) > 0 && words[len(words)-1].joins
 		words = append(words, word{
@@ -143,8 +143,7 @@ func speechmaticsWords(results gjson.Result) []word {
 			joins:   attaches == "next" || attaches == "both",
 			closes:  yes(r.Get("is_eos")),
 		})
-		return true
-	})
+	}
 	return words
 }
 

@@ -17,10 +17,10 @@ func (d telnyx) Decode(frame []byte, emit func(Event)) error {
 	if err != nil {
 		return err
 	}
-	transcript, final := o.Get("transcript"), isSet(o.Get("is_final"))
-	more := o.Get("speech_final").Exists() && !isSet(o.Get("speech_final"))
+	transcript, final := o.Get("transcript"), yes(o.Get("is_final"))
+	more := o.Get("speech_final").Exists() && !yes(o.Get("speech_final"))
 	text := speech(transcript.Str)
-	over := isSet(o.Get("utterance_end"))
+	over := yes(o.Get("utterance_end"))
 	switch problem := field(o, "errors.0.detail", "errors.0.title", "error.message", "error"); {
 	case final && more && text == "":
 		emit(Event{Kind: Noise})

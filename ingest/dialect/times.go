@@ -3,6 +3,8 @@ package dialect
 import (
 	"strings"
 	"time"
+
+	"github.com/tidwall/gjson"
 )
 
 // Instant is a time of an engine's: an offset from the session's time zero, or
@@ -176,6 +178,9 @@ func clock(s string) (ms int64, ok bool) {
 // epoch, rounded half up. Where it is malformed, as in one engine's own
 // documentation, the time is unknown.
 func timestamp(s string) (ms int64, ok bool) {
+	if len(s) > 64 {
+		return 0, false // a fault is not parsed thrice, and copied into an error each time
+	}
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02 15:04:05.999999999Z07:00"} {
 		if t, err := time.Parse(layout, s); err == nil {
 			ms = t.Add(500 * time.Microsecond).UnixMilli()
@@ -183,4 +188,74 @@ func timestamp(s string) (ms int64, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// in reads a number, or a string that holds one, as an offset in unit.
+// Negative offsets, which some engines use for "none", are unknown, also where
+// they are a fraction of a millisecond.
+func in(unit int, v gjson.Result) Instant {
+	if v.Type != gjson.Number && v.Type != gjson.String {
+		return Instant{}
+	}
+	number := v.Raw
+	if v.Type == gjson.String {
+		number = v.Str
+	}
+	ms, ok := decimal(number, unit)
+	if !ok || strings.HasPrefix(strings.TrimSpace(number), "-") {
+		return Instant{}
+	}
+	return Offset(ms)
+}
+
+// after is the instant a duration after an offset, both in unit. They are
+// added before they are rounded.
+func after(unit int, offset, duration gjson.Result) Instant {
+	const micro = -3 // powers of ten between a millisecond and a microsecond
+	a, aKnown := in(unit+micro, offset).Offset()
+	b, bKnown := in(unit+micro, duration).Offset()
+	if !aKnown || !bKnown {
+		return Instant{}
+	}
+	return Offset((a + b + 500) / 1000)
+}
+
+// moment is a time of the world in ISO 8601. One without a zone is in UTC.
+func moment(v gjson.Result) Instant {
+	for _, zone := range []string{"", "Z"} {
+		if ms, ok := timestamp(v.Str + zone); ok {
+			return Absolute(ms)
+		}
+	}
+	return Instant{}
+}
+
+// since makes an offset from a known moment a time of the world.
+func since(began int64, i Instant) Instant {
+	if ms, ok := i.Offset(); ok {
+		return Absolute(began + ms)
+	}
+	return i
+}
+
+func offsetOf(ms int64, ok bool) Instant {
+	if !ok {
+		return Instant{}
+	}
+	return Offset(ms)
+}
+
+// ordered lets no time span end before it starts: such an end is a fault of
+// the engine's, and unknown.
+func ordered(start, end Instant) (Instant, Instant) {
+	if start.kind == end.kind && end.ms < start.ms {
+		end = Instant{}
+	}
+	return start, end
+}
+
+// ordered is the event with its times in order.
+func (e Event) ordered() Event {
+	e.Start, e.End = ordered(e.Start, e.End)
+	return e
 }

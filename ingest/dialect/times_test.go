@@ -66,3 +66,18 @@ func TestDurations(t *testing.T) {
 		}
 	}
 }
+
+func TestOrdered(t *testing.T) {
+	f := func(start, end, want Instant) {
+		t.Helper()
+		if s, e := ordered(start, end); s != start || e != want {
+			t.Errorf("ordered(%v, %v) = %v, %v, want the end %v", start, end, s, e, want)
+		}
+	}
+	f(Offset(1), Offset(1), Offset(1))
+	f(Offset(2), Offset(1), Instant{})
+	f(Absolute(2), Absolute(1), Instant{})
+	f(Absolute(2), Offset(1), Offset(1))
+	f(Instant{}, Offset(1), Offset(1))
+	f(Offset(1), Instant{}, Instant{})
+}

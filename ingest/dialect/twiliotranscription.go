@@ -68,7 +68,7 @@ func twilioForm(frame []byte) (value func(string) string, err error) {
 
 func (d twilioTranscription) content(value func(string) string, e Event, emit func(Event)) error {
 	e.Kind, e.Channel = Partial, value("Track")
-	if isSet(gjson.Result{Type: gjson.String, Str: value("Final")}) {
+	if yes(gjson.Result{Type: gjson.String, Str: value("Final")}) {
 		e.Kind = Final
 	} else if !d.partials {
 		return nil

@@ -66,7 +66,7 @@ func vendorFrames(vendor string, evt gjson.Result) []string {
 		return []string{vendorFrame(vendor, evt)}
 	}
 	var frames []string
-	for _, e := range evt.Array() {
+	for e := range objects(evt) {
 		if own := e.Get("vendor.evt"); own.Exists() {
 			e = own
 		}

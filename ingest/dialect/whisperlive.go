@@ -63,11 +63,11 @@ func (d *whisperLive) Decode(frame []byte, emit func(Event)) error {
 
 func (d *whisperLive) segments(o gjson.Result, session string, emit func(Event)) {
 	d.last = Event{}
-	for _, s := range o.Get("segments").Array() {
+	for s := range objects(o.Get("segments")) {
 		e := Event{Kind: Final, Text: speech(s.Get("text").Str), Start: in(seconds, s.Get("start")), End: in(seconds, s.Get("end")),
 			Channel: label(s.Get("channel")), Speaker: label(s.Get("speaker")), Session: session}.ordered()
 		switch {
-		case !isSet(s.Get("completed")):
+		case !yes(s.Get("completed")):
 			d.last = e.kept()
 			if d.partials {
 				e.Kind = Partial

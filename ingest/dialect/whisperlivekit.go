@@ -85,7 +85,7 @@ func (d *whisperLiveKit) begin(emit func(Event)) {
 
 // state takes in the whole state.
 func (d *whisperLiveKit) state(o gjson.Result, emit func(Event)) {
-	lines := kitLines(o.Get("lines"), line{})
+	lines := numbered(line{}, kitLines(o.Get("lines")))[1:]
 	if n := len(lines); n > 0 && d.restarted(lines[n-1]) { // R4
 		d.begin(emit)
 	}
@@ -96,16 +96,16 @@ func (d *whisperLiveKit) state(o gjson.Result, emit func(Event)) {
 // diff takes in a change: lines_pruned lines fewer at the front, new_lines at
 // the end, n_lines in all. The new ones replace what would be too many.
 func (d *whisperLiveKit) diff(o gjson.Result, emit func(Event)) {
-	fresh := o.Get("new_lines")
+	fresh := kitLines(o.Get("new_lines"))
 	kept := max(0, d.count-kitCount(o.Get("lines_pruned")))
-	d.count = kept + len(fresh.Array())
+	d.count = kept + len(fresh)
 	if n := o.Get("n_lines"); n.Exists() && kitCount(n) < d.count {
 		d.count = kitCount(n)
 		d.last.n-- // its place is taken by the first of the new ones
-		d.take(kitLines(fresh, d.last), o, emit)
+		d.take(numbered(d.last, fresh)[1:], o, emit)
 		return
 	}
-	d.take(append([]line{d.last}, kitLines(fresh, d.last)...), o, emit)
+	d.take(numbered(d.last, fresh), o, emit)
 }
 
 // take settles all lines but the last (R1).
@@ -124,19 +124,26 @@ func (d *whisperLiveKit) take(lines []line, o gjson.Result, emit func(Event)) {
 	}
 }
 
-func kitLines(all gjson.Result, before line) []line {
+func kitLines(all gjson.Result) []line {
 	var lines []line
-	for _, v := range all.Array() {
+	for v := range objects(all) {
 		l := line{speaker: label(v.Get("speaker")), text: speech(v.Get("text").Str),
 			start: kitTime(v.Get("start")), end: kitTime(v.Get("end"))}
 		if l.speaker == kitsSilence {
 			l.text = ""
 		}
-		if l.start == before.start && l.speaker == before.speaker {
+		lines = append(lines, l)
+	}
+	return lines
+}
+
+// numbered puts a line before others, and numbers these as R2 says.
+func numbered(before line, lines []line) []line {
+	lines = slices.Insert(lines, 0, before)
+	for i := range lines[1:] {
+		if before, l := &lines[i], &lines[i+1]; l.start == before.start && l.speaker == before.speaker {
 			l.n = before.n + 1
 		}
-		lines = append(lines, l)
-		before = l
 	}
 	return lines
 }
