@@ -342,6 +342,18 @@ func TestReplay(t *testing.T) {
 	b = newTable(t, assembly.Source{})
 	b.take(begin, named("1", false, final("a", -1, -1)), dialect.Event{Kind: dialect.Begin, Session: "s2"}, named("1", false, final("a", -1, -1)))
 	b.want("0: a", "0: a")
+	// Without a session a name says little, as where its beginning was missed.
+	b = newTable(t, assembly.Source{})
+	b.take(named("1", false, final("a", 0, 100)))
+	b.connect(assembly.Source{})
+	b.take(named("1", false, final("b", 300, 400)), named("1", false, final("a", 0, 100)))
+	b.want("0: a", "0: b")
+	// Unless it is unique.
+	unique := func(e dialect.Event) dialect.Event { e.ID, e.Unique = "item", true; return e }
+	b.take(unique(final("a", 0, 100)), unique(final("a", -1, -1)))
+	b.connect(assembly.Source{Session: "s3"})
+	b.take(unique(final("a", -1, 100)))
+	b.want("0: a")
 	for _, other := range []assembly.Source{{Nonce: "n1"}, {Nonce: "n2"}, {Leg: "l"}} {
 		b.connect(other)
 		b.take(final("words", -1, -1))

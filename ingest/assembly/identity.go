@@ -18,7 +18,9 @@ import (
 //	    words are sent again from the beginning on
 //	I4  in I1 and I2 the channel and the engine's session count too. Where the
 //	    session is told at its beginning only, what is sent again from the
-//	    middle on is taken for the one that the call had last
+//	    middle on is taken for the one that the call had last; where the call
+//	    had none, the start counts in I1 as well
+//	I5  an id that is Unique needs neither session nor start
 type ID [sha256.Size]byte
 
 // Source is where an assembler's words come from.
@@ -61,9 +63,13 @@ func (n *namer) name(e *dialect.Event, run uint32) ID {
 		b = appendSized(b, s)
 	}
 	switch {
+	case e.ID != "" && e.Unique: // I5
+		b = appendSized(append(b, 4), e.ID)
 	case e.ID != "": // I1
 		b = appendSized(append(b, 1), session)
-		b = appendSized(b, e.ID)
+		if b = appendSized(b, e.ID); session == "" { // I4
+			b = appendInstant(b, e.Start)
+		}
 	case e.Start.Known() || e.End.Known(): // I2
 		b = appendSized(append(b, 2), session)
 		b = binary.BigEndian.AppendUint32(b, run)

@@ -54,8 +54,10 @@ type Event struct {
 	// ID is the engine's own name for the words, the same when it sends them
 	// again; empty: the engine has none. It is unique within Session and
 	// Channel; where Session is empty, because the beginning was missed, only
-	// together with Start.
-	ID string
+	// together with Start. Unique says that it is so by itself, whatever the
+	// session.
+	ID     string
+	Unique bool
 	// Hold says that a better version of this Final may follow under the same
 	// ID: it is kept back for a moment and replaced.
 	Hold bool

@@ -133,11 +133,10 @@ func largeParts(part any) map[string]string {
 	case string:
 		return map[string]string{"": `"` + strings.Repeat("a ", size/2) + `"`}
 	case []any:
-		parts := map[string]string{" of 1": list("1", size), " of {}": list("{}", size)}
+		parts := map[string]string{" of 1": list("1", size)}
 		if len(part) > 0 {
 			element, _ := json.Marshal(part[0])
-			parts[" of its own"] = list(string(element), maxParts/10)
-			parts[" of too many"] = list(string(element), size)
+			parts[" of its own"] = list(string(element), maxParts/(1+bytes.Count(element, []byte("{"))+bytes.Count(element, []byte("["))))
 		}
 		return parts
 	case map[string]any:

@@ -14,9 +14,8 @@ import (
 // What is said in one turn is an item. Its words and its times come in
 // separate events: they are joined by item_id. Times count from the start of
 // the session; the start includes the padding before, the end the silence
-// after. There is no channel. Item ids are unique by themselves, so no session
-// is told: it stands in no event that has words, and a relay that begins again
-// in the middle would not know it.
+// after. There is no channel. Item ids are unique by themselves. The session
+// stands in no event that has words, and is not told.
 //
 //	R1  items leave in the order of the conversation, which is that of
 //	    speech_started and of committed's previous_item_id. Their completions
@@ -183,7 +182,7 @@ func (d *openAI) segment(it *openAIItem, o gjson.Result, emit func(Event)) {
 	}
 	it.segmented, it.heard = true, nil
 	e := Event{Kind: Final, Text: speech(o.Get("text").Str), Start: in(seconds, o.Get("start")), End: in(seconds, o.Get("end")),
-		Speaker: label(o.Get("speaker")), ID: it.id}
+		Speaker: label(o.Get("speaker")), ID: it.id, Unique: true}
 	if id := label(o.Get("id")); id != "" {
 		e.ID += "/" + id
 	}
@@ -196,7 +195,7 @@ func (d *openAI) complete(it *openAIItem, o gjson.Result, emit func(Event)) {
 		emit(Event{Kind: Noise}) // R3, or sent again
 		return
 	}
-	e := Event{Kind: Final, Text: speech(o.Get("transcript").Str), Start: it.start, End: it.end, ID: it.id}
+	e := Event{Kind: Final, Text: speech(o.Get("transcript").Str), Start: it.start, End: it.end, ID: it.id, Unique: true}
 	if start, end, speaker := rivaWords(o.Get("words_info.words")); start.Known() {
 		e.Start, e.End, e.Speaker = start, end, speaker
 	}
@@ -248,7 +247,7 @@ func (it *openAIItem) say(emit func(Event)) {
 func (d *openAI) Finish(emit func(Event)) {
 	for _, it := range d.items {
 		if text := speech(string(it.heard)); text != "" && !it.done {
-			it.waiting = append(it.waiting, Event{Kind: Final, Text: text, Start: it.start, End: it.end, ID: it.id + "/heard"}.ordered())
+			it.waiting = append(it.waiting, Event{Kind: Final, Text: text, Start: it.start, End: it.end, ID: it.id + "/heard", Unique: true}.ordered())
 		}
 		it.say(emit)
 	}

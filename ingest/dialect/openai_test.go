@@ -40,14 +40,14 @@ func TestOpenAI(t *testing.T) {
 	f(openAIStep+`delta","item_id":"a","delta":"My"`, Event{Kind: Partial, Text: "My", Start: Offset(4610), ID: "a"})
 	f(openAIStep+`delta","item_id":"a","delta":" parcel"`, Event{Kind: Partial, Text: "My parcel", Start: Offset(4610), ID: "a"})
 	f(openAIStep+`intermediate","item_id":"a","intermediate":" was"`, Event{Kind: Partial, Text: "My parcel was", Start: Offset(4610), ID: "a"})
-	f(openAICompleted("a", " My parcel was late. "), Event{Kind: Final, Text: "My parcel was late.", Start: Offset(4610), End: Offset(8120), ID: "a"})
+	f(openAICompleted("a", " My parcel was late. "), Event{Kind: Final, Text: "My parcel was late.", Start: Offset(4610), End: Offset(8120), ID: "a", Unique: true})
 	f(openAICompleted("a", "My parcel was late."), noNews)
 
-	f(openAICompleted("z", "From the middle."), Event{Kind: Final, Text: "From the middle.", ID: "z"})
-	f(openAIStep+`completed","transcript":"Nameless."`, Event{Kind: Final, Text: "Nameless."})
-	f(openAICompleted("y", ""), Event{Kind: Final, ID: "y"})
+	f(openAICompleted("z", "From the middle."), Event{Kind: Final, Text: "From the middle.", ID: "z", Unique: true})
+	f(openAIStep+`completed","transcript":"Nameless."`, Event{Kind: Final, Text: "Nameless.", Unique: true})
+	f(openAICompleted("y", ""), Event{Kind: Final, ID: "y", Unique: true})
 	f(openAICompleted("x", "Yes.")+`,"words_info":{"words":[{"start_time":100,"end_time":200,"speaker_tag":1}]}`,
-		Event{Kind: Final, Text: "Yes.", Start: Offset(100), End: Offset(200), Speaker: "1", ID: "x"})
+		Event{Kind: Final, Text: "Yes.", Start: Offset(100), End: Offset(200), Speaker: "1", ID: "x", Unique: true})
 	f(`"type":"error","error":{"message":"Too much."}`, Event{Kind: Failure, Text: "Too much."})
 	for _, known := range []string{"session.updated", "response.done", "conversation.item.added", "input_audio_buffer.append", "rate_limits.updated"} {
 		f(`"type":"`+known+`"`, noNews)
@@ -61,7 +61,7 @@ func TestOpenAI(t *testing.T) {
 // up those behind it.
 func TestOpenAIOrder(t *testing.T) {
 	final := func(id string, start, end int64) Event {
-		return Event{Kind: Final, Text: strings.ToUpper(id), Start: Offset(start), End: Offset(end), ID: id}
+		return Event{Kind: Final, Text: strings.ToUpper(id), Start: Offset(start), End: Offset(end), ID: id, Unique: true}
 	}
 	_, f := openAIFrames(t, false)
 	openAITurn(f, "a", "null", 1000, 2000)
@@ -83,7 +83,7 @@ func TestOpenAIOrder(t *testing.T) {
 	f(`"type":"input_audio_buffer.committed","item_id":"h","previous_item_id":"g"`, noNews)
 	f(`"type":"input_audio_buffer.committed","item_id":"g","previous_item_id":"e"`, noNews)
 	f(openAICompleted("h", "H"))
-	f(openAICompleted("g", "G"), Event{Kind: Final, Text: "G", Start: Offset(9100), ID: "g"}, Event{Kind: Final, Text: "H", Start: Offset(9200), ID: "h"})
+	f(openAICompleted("g", "G"), Event{Kind: Final, Text: "G", Start: Offset(9100), ID: "g", Unique: true}, Event{Kind: Final, Text: "H", Start: Offset(9200), ID: "h", Unique: true})
 }
 
 // R2: an item that is never completed holds the others up for a while only.
@@ -94,15 +94,15 @@ func TestOpenAIPatience(t *testing.T) {
 	f(openAICompleted("b", "B"))
 	f(`"type":"input_audio_buffer.speech_started","audio_start_ms":7000,"item_id":"c"`, noNews)
 	f(`"type":"input_audio_buffer.speech_stopped","audio_end_ms":7001,"item_id":"c"`,
-		Event{Kind: Boundary, End: Offset(7001), ID: "c"}, Event{Kind: Final, Text: "B", Start: Offset(3000), End: Offset(4000), ID: "b"})
-	f(openAICompleted("lost", "Late."), Event{Kind: Final, Text: "Late.", Start: Offset(1000), End: Offset(2000), ID: "lost"})
+		Event{Kind: Boundary, End: Offset(7001), ID: "c"}, Event{Kind: Final, Text: "B", Start: Offset(3000), End: Offset(4000), ID: "b", Unique: true})
+	f(openAICompleted("lost", "Late."), Event{Kind: Final, Text: "Late.", Start: Offset(1000), End: Offset(2000), ID: "lost", Unique: true})
 
 	_, f = openAIFrames(t, false)
 	f(`"type":"input_audio_buffer.committed","item_id":"lost"`, noNews)
 	for i := range maxWaiting {
 		f(openAICompleted(fmt.Sprint(i), "x"))
 	}
-	f(openAICompleted("last", "x"), Event{Kind: Final, Text: "x", ID: "0"})
+	f(openAICompleted("last", "x"), Event{Kind: Final, Text: "x", ID: "0", Unique: true})
 }
 
 // R3.
@@ -112,7 +112,7 @@ func TestOpenAISegments(t *testing.T) {
 		return openAIStep + `segment","item_id":"` + item + `","id":"` + id + `","speaker":"speaker_1","start":4.91,"end":"7.62","text":"My parcel"`
 	}
 	want := func(id string) Event {
-		return Event{Kind: Final, Text: "My parcel", Start: Offset(4910), End: Offset(7620), Speaker: "speaker_1", ID: id}
+		return Event{Kind: Final, Text: "My parcel", Start: Offset(4910), End: Offset(7620), Speaker: "speaker_1", ID: id, Unique: true}
 	}
 	openAITurn(f, "a", "null", 4610, 8120)
 	f(segment("a", "seg_1"), want("a/seg_1"))
@@ -121,7 +121,7 @@ func TestOpenAISegments(t *testing.T) {
 	f(segment("a", "seg_3"), want("a/seg_3"))
 
 	openAITurn(f, "b", `"a"`, 9000, 9500)
-	f(openAICompleted("b", "Yes."), Event{Kind: Final, Text: "Yes.", Start: Offset(9000), End: Offset(9500), ID: "b"})
+	f(openAICompleted("b", "Yes."), Event{Kind: Final, Text: "Yes.", Start: Offset(9000), End: Offset(9500), ID: "b", Unique: true})
 	f(segment("b", "seg_1"), noNews)
 }
 
@@ -133,8 +133,8 @@ func TestOpenAIFinish(t *testing.T) {
 	openAITurn(f, "b", `"a"`, 3000, 4000)
 	f(openAICompleted("b", "B"))
 	checkFinish(t, d,
-		Event{Kind: Final, Text: "My par", Start: Offset(1000), End: Offset(2000), ID: "a/heard"},
-		Event{Kind: Final, Text: "B", Start: Offset(3000), End: Offset(4000), ID: "b"})
+		Event{Kind: Final, Text: "My par", Start: Offset(1000), End: Offset(2000), ID: "a/heard", Unique: true},
+		Event{Kind: Final, Text: "B", Start: Offset(3000), End: Offset(4000), ID: "b", Unique: true})
 	checkFinish(t, d)
 }
 
