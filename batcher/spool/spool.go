@@ -96,6 +96,7 @@ type Record struct {
 	Epoch     string   // the life of the stream that Seq counts in
 	Seq       uint64   // the utterance's number in its stream, from 1; 0 over HTTP; of a retry its dead letter's number
 	MessageID string   // unique in the call; the same in every repeat
+	Also      []string // of an utterance made of several pieces: the ids of those behind the first, for Recover
 	Speaker   string   // the participantId: one entry, one speaker
 	Urgent    bool     // waits for no company
 	Spoken    time.Time
@@ -125,8 +126,9 @@ type Recovery struct {
 	Recent  []Sighting
 }
 
-// Sighting is a message id that was accepted in a call. A spool keeps them for
-// as long as a stream may be resumed.
+// Sighting is a message id, or one of those that it stands for too, that was
+// accepted in a call. A spool keeps them for as long as a stream may be
+// resumed.
 type Sighting struct {
 	Org, Call string
 	MessageID string

@@ -27,6 +27,9 @@ func anyRecord(t *rapid.T) spool.Record {
 		Urgent: rapid.Bool().Draw(t, "urgent"), Spoken: at("spoken"), Received: at("received"),
 		Message: rapid.SliceOfN(rapid.Byte(), 0, 50).Draw(t, "message"),
 	}
+	if n := rapid.IntRange(0, 3).Draw(t, "pieces"); n > 0 {
+		r.Also = rapid.SliceOfN(word, n, n).Draw(t, "also")
+	}
 	if rapid.Bool().Draw(t, "own call") {
 		r.Stream.Org, r.Stream.Call = r.Org, r.Call
 	}
@@ -91,9 +94,32 @@ func wholeRecords(t *rapid.T, b []byte, want []spool.Record) (n int) {
 	return n
 }
 
+// A program that does not know flagAlso refuses a frame that has it, and reads
+// all others.
+func TestFrameVersion(t *testing.T) {
+	plain, also := spool.Record{Call: "a", MessageID: "m", Message: []byte("{}")}, spool.Record{Call: "a", MessageID: "n", Also: []string{"o"}}
+	f := func(want byte, rs ...spool.Record) {
+		t.Helper()
+		if b := frameOf(rs, header{first: 1, count: uint32(len(rs))}); b[4] != want {
+			t.Errorf("a frame of %+v has version %d, want %d", rs, b[4], want)
+		}
+	}
+	f(1)
+	f(1, plain, plain)
+	f(2, plain, also)
+	f(2, also, plain)
+	b := frameOf([]spool.Record{also}, header{first: 1, count: 1})
+	b[4] = frameVersion + 1
+	if _, _, err := parseHeader(b); err == nil {
+		t.Error("a frame of a later version is read")
+	}
+}
+
 func FuzzFrame(f *testing.F) {
 	r := spool.Record{Call: "a", Stream: spool.StreamID{Call: "a", ID: "s"}, Seq: 1, MessageID: "m", Received: time.Unix(1, 2), Message: []byte("{}")}
 	f.Add(frameOf([]spool.Record{r, {Call: "a", Ended: true}}, header{first: 1, count: 2}))
+	r.Also = []string{"n", "o"}
+	f.Add(frameOf([]spool.Record{r, r}, header{first: 1, count: 2}))
 	f.Add([]byte("STNF"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, body, err := parseHeader(b)

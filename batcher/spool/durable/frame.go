@@ -12,7 +12,7 @@ import (
 
 const (
 	frameMagic   = "STNF"
-	frameVersion = 1
+	frameVersion = 2 // one without flagAlso is of version 1, which older programs read too
 	frameHeader  = 32
 	recordHeader = 8 // length and checksum
 
@@ -47,12 +47,23 @@ func beginFrame(b []byte) []byte { return append(b[:0], make([]byte, frameHeader
 
 func endFrame(b []byte, h header) {
 	copy(b, frameMagic)
-	b[4], b[5] = frameVersion, 0
+	b[4], b[5] = versionOf(b[frameHeader:]), 0
 	binary.LittleEndian.PutUint16(b[6:], h.partition)
 	binary.LittleEndian.PutUint64(b[8:], h.writer)
 	binary.LittleEndian.PutUint64(b[16:], uint64(h.first))
 	binary.LittleEndian.PutUint32(b[24:], h.count)
 	binary.LittleEndian.PutUint32(b[28:], crc32.Checksum(b[:28], castagnoli))
+}
+
+// versionOf is the version that a program must know to read encoded records.
+func versionOf(b []byte) byte {
+	for len(b) > recordHeader {
+		if b[recordHeader]&flagAlso != 0 {
+			return frameVersion
+		}
+		b = b[min(len(b), recordHeader+int(binary.LittleEndian.Uint32(b))):]
+	}
+	return 1
 }
 
 // appendToFrame adds one record behind its length and checksum.

@@ -33,7 +33,9 @@ func encodeLetter(d *spool.DeadLetter) []byte {
 	b = binary.AppendUvarint(b, uint64(d.Attempts))
 	b = appendString(b, d.Reason)
 	b = appendString(b, d.Words)
-	b = appendRecord(b, &d.Record)
+	r := d.Record
+	r.Also = nil // nobody sends again what was rejected, and older programs read letters too
+	b = appendRecord(b, &r)
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 

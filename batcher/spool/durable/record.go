@@ -17,8 +17,9 @@ const (
 	flagSpoken               // a time of speaking follows
 	flagReceived             // a time of receipt follows
 	flagOwnCall              // the stream's org and call are the record's own, and are not repeated
+	flagAlso                 // further ids follow: in a frame of version 2
 
-	knownFlags = flagOwnCall<<1 - 1
+	knownFlags = flagAlso<<1 - 1
 )
 
 var errShort = errors.New("a record ends too early")
@@ -33,13 +34,14 @@ type view struct {
 	streamOrg, streamCall []byte
 	streamID, epoch       []byte
 	messageID, speaker    []byte
+	also                  []string // copies
 	message               []byte
 }
 
 func appendRecord(b []byte, r *spool.Record) []byte {
 	own := r.Stream.Org == r.Org && r.Stream.Call == r.Call
 	b = append(b, flag(r.Ended, flagEnded)|flag(r.Urgent, flagUrgent)|flag(own, flagOwnCall)|
-		flag(!r.Spoken.IsZero(), flagSpoken)|flag(!r.Received.IsZero(), flagReceived))
+		flag(!r.Spoken.IsZero(), flagSpoken)|flag(!r.Received.IsZero(), flagReceived)|flag(len(r.Also) > 0, flagAlso))
 	b = binary.AppendUvarint(b, r.Seq)
 	b = appendTime(b, r.Spoken)
 	b = appendTime(b, r.Received)
@@ -53,6 +55,12 @@ func appendRecord(b []byte, r *spool.Record) []byte {
 	b = appendString(b, r.Epoch)
 	b = appendString(b, r.MessageID)
 	b = appendString(b, r.Speaker)
+	if len(r.Also) > 0 {
+		b = binary.AppendUvarint(b, uint64(len(r.Also)))
+		for _, id := range r.Also {
+			b = appendString(b, id)
+		}
+	}
 	return append(b, r.Message...)
 }
 
@@ -155,6 +163,11 @@ func viewRecord(b []byte) (view, error) {
 	}
 	v.streamID, v.epoch = c.bytes(), c.bytes()
 	v.messageID, v.speaker = c.bytes(), c.bytes()
+	if v.flags&flagAlso != 0 {
+		for n := c.uvarint(); n > 0 && c.err == nil; n-- {
+			v.also = append(v.also, c.string())
+		}
+	}
 	v.message = c.rest
 	return v, c.err
 }
@@ -167,7 +180,7 @@ func (v *view) record(p spool.Position) spool.Record {
 	r := spool.Record{
 		Position: p, Org: string(v.org), Call: string(v.call), Ended: v.ended(),
 		Epoch: string(v.epoch), Seq: v.seq, MessageID: string(v.messageID), Speaker: string(v.speaker),
-		Urgent: v.flags&flagUrgent != 0, Spoken: v.spoken, Received: v.received,
+		Also: v.also, Urgent: v.flags&flagUrgent != 0, Spoken: v.spoken, Received: v.received,
 	}
 	if len(v.message) > 0 {
 		r.Message = append([]byte(nil), v.message...)

@@ -199,7 +199,9 @@ func (r *reading) record(seq uint64, p spool.Position, v *view, at *stored) {
 		at.oldest, at.newest = earlier(at.oldest, v.received), later(at.newest, v.received)
 		r.mark(p, v, call)
 		if len(v.messageID) > 0 && r.now.Sub(v.received) < r.s.cfg.Keep {
-			r.recent = append(r.recent, spool.Sighting{Org: org, Call: call, MessageID: string(v.messageID), At: v.received})
+			for _, id := range append(v.also, string(v.messageID)) {
+				r.recent = append(r.recent, spool.Sighting{Org: org, Call: call, MessageID: id, At: v.received})
+			}
 		}
 	}
 	r.retry(v)

@@ -145,6 +145,11 @@ func TestStreamsAndIDsAreRecovered(t *testing.T) {
 	s := openAt(t, dir)
 	say(t, s, 1, 7, "a")
 	say(t, s, 1, 3, "b")
+	pieces := record("b", 4)
+	pieces.Also = []string{"second", "third"}
+	if err := s.Append(t.Context(), []spool.Record{pieces}); err != nil {
+		t.Fatal(err)
+	}
 	settle(t, s, drain(t, s), "") // also of what is settled
 	if err := s.Forget(spool.StreamID{Call: "b", ID: "leg"}); err != nil {
 		t.Fatal(err)
@@ -163,8 +168,8 @@ func TestStreamsAndIDsAreRecovered(t *testing.T) {
 	for _, r := range back.Recent {
 		ids[r.Call+" "+r.MessageID] = true
 	}
-	if len(ids) != 10 || !ids["a a/7"] || !ids["b b/1"] {
-		t.Errorf("recovered ids %v, want ten", ids)
+	if len(ids) != 13 || !ids["a a/7"] || !ids["b b/1"] || !ids["b second"] || !ids["b third"] {
+		t.Errorf("recovered ids %v, want eleven and those of two pieces", ids)
 	}
 }
 
