@@ -29,6 +29,7 @@ type call struct {
 	// speaks on: who sends again from the middle on does not say it.
 	sessions map[string]string
 	live     int  // how many of streams have not ended
+	posts    int  // requests that wait for the spool
 	marked   bool // the mark of its end is in the spool, or on its way
 }
 
@@ -101,7 +102,7 @@ func (g *registry) rollback(s *stream) {
 
 // tidy keeps G4.
 func (g *registry) tidy(c *call) {
-	if len(c.streams) == 0 && len(c.ids) == 0 && g.calls[c.key] == c {
+	if len(c.streams) == 0 && len(c.ids) == 0 && c.posts == 0 && g.calls[c.key] == c {
 		delete(g.calls, c.key)
 	}
 }

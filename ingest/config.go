@@ -57,8 +57,10 @@ type Config struct {
 	// Default 100,000.
 	MaxStreamsTotal int
 
-	// MaxRate is how many messages a second one connection of the native
-	// protocol may send, partials and pings included. Default 10,000.
+	// MaxRate is how many messages a second one connection may send, partials
+	// and pings included. One of the native protocol that sends more is closed;
+	// an engine's is read no faster, each KiB of a frame being a message.
+	// Default 10,000.
 	MaxRate int
 
 	// Dialects are the engines' formats that have a door. Default: all of

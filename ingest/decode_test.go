@@ -186,3 +186,21 @@ func TestRate(t *testing.T) {
 		t.Errorf("%d messages passed in 10s at 100 a second, want 1100", passed)
 	}
 }
+
+// Who owes pays for it, and for no more.
+func TestRateOwed(t *testing.T) {
+	var r rate
+	now := time.Unix(1573503300, 0)
+	f := func(after time.Duration, n int, want time.Duration) {
+		t.Helper()
+		now = now.Add(after)
+		if got := r.owe(now, n, 100); got != want {
+			t.Errorf("%d messages are owed for %v, want %v", n, got, want)
+		}
+	}
+	f(0, 100, 0)
+	f(0, 50, 500*time.Millisecond)
+	f(500*time.Millisecond, 1, 10*time.Millisecond)
+	f(time.Hour, 100, 0)
+	f(0, 1, 10*time.Millisecond)
+}

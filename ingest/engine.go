@@ -30,6 +30,9 @@ import (
 //	E4  whatever ends the connection, but for a spool that fails, what stands is
 //	    made safe first
 //	E5  a frame that waits for an answer leaves nothing under way
+//	E6  what comes faster than Config.MaxRate is read no faster, and not refused:
+//	    a relay that sends a session again does so at once, and an engine's words
+//	    would be lost with the connection
 type engine struct {
 	c       *connection
 	leg     *leg
@@ -101,7 +104,7 @@ func (e *engine) take(in incoming) (ok bool) {
 	if err != nil {
 		e.count.ignored.Inc()
 	}
-	return e.takeEvents(in.at) && e.c.waitForRoom()
+	return e.takeEvents(in.at) && e.c.waitForRoom() && e.c.pace(in)
 }
 
 func (e *engine) note(event dialect.Event) { e.events = append(e.events, event) }
@@ -384,7 +387,7 @@ func (e *engine) taken(p assembly.Piece) bool {
 func checksum(text string) uint32 { return crc32.ChecksumIEEE([]byte(text)) | 1 }
 
 // records renders an utterance of an engine's. It bears the name of its first
-// piece. One that is larger than Salesforce may be given becomes several.
+// piece, and says which others it is made of. One that is larger than Salesforce may be given becomes several.
 func (l *leg) records(u *assembly.Utterance, o *opening, told map[string]string, maxContent int) []spool.Record {
 	var records []spool.Record
 	id := u.Pieces[0].ID
@@ -398,6 +401,9 @@ func (l *leg) records(u *assembly.Utterance, o *opening, told map[string]string,
 			messageID: messageID, content: content, urgent: o.urgent,
 		}
 		records = append(records, part.record(o, messageID, u.Arrived))
+	}
+	for _, p := range u.Pieces[1:] {
+		records[0].Also = append(records[0].Also, uuidOf(p.ID))
 	}
 	return records
 }

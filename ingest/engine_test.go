@@ -416,19 +416,44 @@ func TestEngineTooManyStreams(t *testing.T) {
 	})
 }
 
-// Message ids survive a restart: an utterance of one piece is known again.
+// E6: an engine is not refused for being fast, and costs no more than others.
+func TestEngineRate(t *testing.T) {
+	cfg := scripted
+	cfg.MaxRate = 10
+	run(t, cfg, func(r *rig) {
+		c, began := r.engine("call=k"), time.Now()
+		c.send(slices.Repeat([]string{`{"kind":"partial","text":"x"}`}, 30)...)
+		c.send(two)
+		c.send(`{"kind":"final","text":"three","start":2000,"end":2400,"id":"` + strings.Repeat("x", 9<<10) + `"}`)
+		c.send(four, over)
+		for len(r.stored()) < 3 {
+			time.Sleep(100 * time.Millisecond)
+		}
+		if took := time.Since(began); took < 3*time.Second || took > 4*time.Second {
+			t.Errorf("42 messages at 10 a second, and a second's worth at once, took %v", took)
+		}
+		c = r.engine("call=l")
+		c.send(slices.Repeat([]string{`{"kind":"partial","text":"x"}`}, 300)...)
+		r.stop() // does not wait for a debt
+		c.expectClose(1001)
+	})
+}
+
+// Message ids survive a restart: each piece of an utterance is known again.
 func TestEngineAfterRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &markSpool{Memory: spool.NewMemory()}
 		r := start(t, scripted, m)
-		r.engine("call=k").send(two, three)
+		r.engine("call=k").send(one, two, three)
 		for _, rec := range r.stored() {
-			m.recent = append(m.recent, spool.Sighting{Call: rec.Call, MessageID: rec.MessageID, At: rec.Received})
+			for _, id := range append(rec.Also, rec.MessageID) {
+				m.recent = append(m.recent, spool.Sighting{Call: rec.Call, MessageID: id, At: rec.Received})
+			}
 			m.marks = []spool.StreamMark{{Stream: rec.Stream, Call: rec.Call, Epoch: rec.Epoch, Acked: rec.Seq, At: rec.Received}}
 		}
 		r.stop()
 		r = start(t, scripted, m)
-		r.engine("call=k").send(two, three, `{"kind":"final","text":"four","start":3000,"end":3400}`)
+		r.engine("call=k").send(one, two, three, `{"kind":"final","text":"four","start":3000,"end":3400}`)
 		r.wantSaid("kEND_USER@script/3 four")
 	})
 }

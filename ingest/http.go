@@ -19,6 +19,13 @@ import (
 // has a time-out of its own, and rather hears 503 than nothing.
 const postWait = 10 * time.Second
 
+// maxPosts is how many requests of one call may wait for the spool at once. Few
+// people speak in a call: a client with more of them sends without waiting for
+// answers, and would take the memory of all others.
+const maxPosts = 32
+
+var errTooManyPosts = fmt.Errorf("at most %d requests of a call are taken at once: wait for answers", maxPosts)
+
 // servePost is the HTTP door: utterances of one call, all or none.
 func (s *Server) servePost(w http.ResponseWriter, r *http.Request) {
 	if !s.enter(w, r) {
@@ -56,7 +63,11 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) (body []byte, ok b
 func (s *Server) answerPost(w http.ResponseWriter, p *post) {
 	ctx, cancel := context.WithTimeout(s.hard, postWait)
 	defer cancel()
-	if err := s.storePost(ctx, p); err != nil {
+	if err := s.storePost(ctx, p); errors.Is(err, errTooManyPosts) {
+		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+		s.refuse(w, http.StatusTooManyRequests, "busy", &fault{codeOverloaded, err.Error()})
+		return
+	} else if err != nil {
 		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
 		writeFault(w, http.StatusServiceUnavailable, &fault{codeOverloaded, "utterances cannot be stored now: send them again"})
 		return
@@ -123,30 +134,16 @@ func (s *Server) postOne(p *post, o *opening, value gjson.Result, received time.
 
 // storePost appends what of the post the call does not have yet.
 func (s *Server) storePost(ctx context.Context, p *post) error {
-	s.mu.Lock()
-	c := s.registry.call(p.call)
-	var fresh []spool.Record
-	var ids []messageHash
-	for i := range p.records {
-		r := &p.records[i]
-		id := hashOf(r.MessageID)
-		if c.seen(id, p) {
-			s.metrics.duplicates.Inc()
-			continue
-		}
-		if s.registry.remember(c, id, p, r.Received) {
-			signal(s.wake)
-		}
-		fresh, ids = append(fresh, *r), append(ids, id)
+	fresh, ids, err := s.beginPost(p)
+	if err != nil || len(fresh) == 0 {
+		return err
 	}
-	s.registry.tidy(c)
-	s.mu.Unlock()
-	if len(fresh) == 0 {
-		return nil
-	}
-	err := s.append(ctx, fresh)
+	err = s.append(ctx, fresh)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	c := s.registry.call(p.call)
+	defer s.registry.tidy(c)
+	c.posts--
 	for _, id := range ids {
 		if err != nil {
 			s.registry.drop(c, id, p)
@@ -155,6 +152,40 @@ func (s *Server) storePost(ctx context.Context, p *post) error {
 		}
 	}
 	return err
+}
+
+// beginPost says what of a post is new, and by which ids it is known until its
+// outcome is.
+func (s *Server) beginPost(p *post) (fresh []spool.Record, ids []messageHash, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.registry.call(p.call)
+	defer s.registry.tidy(c)
+	if c.posts >= maxPosts {
+		return nil, nil, errTooManyPosts
+	}
+	for i := range p.records {
+		r := &p.records[i]
+		if c.seen(hashOf(r.MessageID), p) {
+			s.metrics.duplicates.Inc()
+			continue
+		}
+		fresh = append(fresh, *r)
+		for _, name := range append([]string{r.MessageID}, r.Also...) {
+			id := hashOf(name)
+			if c.seen(id, p) {
+				continue
+			}
+			ids = append(ids, id)
+			if s.registry.remember(c, id, p, r.Received) {
+				signal(s.wake)
+			}
+		}
+	}
+	if len(fresh) > 0 {
+		c.posts++
+	}
+	return fresh, ids, nil
 }
 
 func writeFault(w http.ResponseWriter, status int, f *fault) {

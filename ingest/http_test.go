@@ -3,10 +3,12 @@ package ingest_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -187,6 +189,42 @@ func TestPostNotStored(t *testing.T) {
 		if got := r.stored(); len(got) != 1 {
 			t.Errorf("stored %d, want 1", len(got))
 		}
+	})
+}
+
+// Protocol: "429": who sends without waiting for answers takes no more than a
+// part of what there is. Other calls go on.
+func TestPostTooManyAtOnce(t *testing.T) {
+	runSlow(t, scripted, func(r *rig, g *gateSpool) {
+		var waiting sync.WaitGroup
+		post := func(path string, n, want int) {
+			waiting.Go(func() {
+				if status, text, _ := r.post(path, strings.Replace(hello, "Hello", fmt.Sprint("Hello ", n), 1)); status != want {
+					t.Errorf("POST %s: %d %s, want %d", path, status, text, want)
+				}
+			})
+			synctest.Wait()
+		}
+		for n := range 32 {
+			post(door, n, 202)
+		}
+		status, text, after := r.post(door, reply)
+		if status != 429 || after != "2" || !strings.Contains(text, `"code":"overloaded"`) {
+			t.Errorf("the 33rd at once: %d %s, Retry-After %q, want 429 and 2", status, text, after)
+		}
+		if status, text, _ := r.post("/v1/ingest/script?call=b09955ce", two); status != 429 {
+			t.Errorf("the 33rd at once, an engine's: %d %s, want 429", status, text)
+		}
+		post("/v1/calls/other/utterances", 0, 202)
+		if got := len(g.collect()); got != 33 {
+			t.Errorf("stored %d, want 33", got)
+		}
+		waiting.Wait()
+		go g.pass()
+		if status, text, _ := r.post(door, reply); status != 202 {
+			t.Errorf("the one that was refused: %d %s, want 202", status, text)
+		}
+		r.wantMetric(`steno_ingest_connections_refused_total{why="busy"}`, "2")
 	})
 }
 

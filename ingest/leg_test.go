@@ -93,7 +93,7 @@ func TestPush(t *testing.T) {
 		}
 		on0 := strings.Replace(one, `"kind"`, `"ch":"0","kind"`, 1)
 		f("/v1/ingest/push?call=k&start=1573503300000&channel.1=HUMAN_AGENT:005xx", on0+"\n"+strings.Replace(two, `"kind"`, `"ch":"1","kind"`, 1), 202, `{"acked":2}`)
-		r.wantSaid("kEND_USER@/0 one", "005xx@/0 two")
+		r.wantSaid("005xx@/0 two", "kEND_USER@/0 one") // it is the end of the request that ends the piece
 		f("/v1/ingest/push?call=k&start=1573503300000&channel.1=HUMAN_AGENT:005xx", on0, 202, `{"acked":1}`)
 		r.wantSaid()
 		f("/v1/ingest/push?call=k", `{"kind":"partial","text":"x"}`, 202, `{"acked":0}`)
@@ -103,6 +103,12 @@ func TestPush(t *testing.T) {
 		f("/v1/ingest/push?call=k", `{"kind":"final","text":"yes","hold":true}`, 202, `{"acked":1}`)
 		f("/v1/ingest/push?call=k", `{"kind":"final","text":"yes"}`, 202, `{"acked":1}`) // nothing tells that it is the same
 		r.wantSaid("kEND_USER@/0 yes", "kEND_USER@/0 yes")
+		// In one request a better version is, and pieces are one utterance.
+		f("/v1/ingest/script?call=k", `{"kind":"final","text":"no","id":"1","hold":true}`+"\n"+`{"kind":"final","text":"No.","id":"1"}`+"\n"+one+"\n"+two+"\n"+over, 202, `{"acked":2}`)
+		r.wantSaid("kEND_USER@/0 No.", "kEND_USER@/0 one two")
+		// A socket of the same leg knows each of them.
+		r.engine("call=k").send(two, three)
+		r.wantSaid("kEND_USER@script/1 three")
 		f("/v1/ingest/push?call=k", `nonsense`, 400, `{"error":{"code":"invalid","message":"the body: not a frame of this dialect: it is not valid JSON"}}`)
 		f("/v1/ingest/push?call=k", strings.Repeat(" ", 1<<20+1), 413, `{"error":{"code":"too_large","message":"a body holds at most 1048576 bytes"}}`)
 	})

@@ -41,7 +41,7 @@ func newCounters(set *metrics.Set, dialects []dialect.Dialect) counters {
 	for _, code := range []string{codeInvalid, codeTooLarge, codeUnknownStream, codeGap, codeCallEnded} {
 		c.nacks[code] = set.NewCounter(`steno_ingest_nacks_total{code="` + code + `"}`)
 	}
-	for _, why := range []string{"unauthorized", "origin", "starting", "draining", "full", "handshake"} {
+	for _, why := range []string{"unauthorized", "origin", "starting", "draining", "full", "busy", "handshake"} {
 		c.refused[why] = set.NewCounter(`steno_ingest_connections_refused_total{why="` + why + `"}`)
 	}
 	for _, d := range dialects {

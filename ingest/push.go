@@ -10,7 +10,8 @@ import (
 
 // servePush is the door of a dialect's engines that push over HTTP. Each
 // request stands alone: what it says is safe when it is answered, so nothing
-// waits for pieces or better versions that may follow.
+// waits for pieces or better versions that may follow in another one. An end
+// ends nothing either: another transcription of the call may follow.
 func (s *Server) servePush(w http.ResponseWriter, r *http.Request) {
 	if !s.enter(w, r) {
 		return
@@ -69,11 +70,11 @@ func (s *Server) push(l *leg, body []byte, received time.Time) (*post, *fault) {
 	}, func(assembly.Piece) bool { return false })
 	for i := range events {
 		a.Take(&events[i], received)
-		a.Flush()
-		for _, u := range a.Ready(received) {
-			p.records = append(p.records, l.records(&u, o, told, s.cfg.MaxContent)...)
-			count.utterances.Inc()
-		}
+	}
+	a.Flush()
+	for _, u := range a.Ready(received) {
+		p.records = append(p.records, l.records(&u, o, told, s.cfg.MaxContent)...)
+		count.utterances.Inc()
 	}
 	return p, nil
 }

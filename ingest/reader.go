@@ -324,6 +324,31 @@ func (c *connection) takeClose(m *message) (ok bool) {
 	return true
 }
 
+// pace waits until an engine's frame is within Config.MaxRate, and returns
+// false when the connection is closing. A large frame counts as one for each
+// KiB begun, so that nobody's frames cost the others more than messages do.
+func (c *connection) pace(in incoming) (ok bool) {
+	debt := c.rate.owe(in.at, 1+len(in.bytes)>>10, c.server.cfg.MaxRate)
+	if debt == 0 {
+		return true
+	}
+	rest := time.NewTimer(debt)
+	defer rest.Stop()
+	for {
+		c.server.mu.Lock()
+		ending := c.closing.code != 0
+		c.server.mu.Unlock()
+		if ending {
+			return false
+		}
+		select {
+		case <-rest.C:
+			return true
+		case <-c.room: // closed, or of no interest
+		}
+	}
+}
+
 // rate is a bucket of messages: it holds a second's worth.
 type rate struct {
 	left float64
@@ -332,15 +357,27 @@ type rate struct {
 
 // take takes one message out, and returns false when the bucket is empty.
 func (r *rate) take(now time.Time, perSecond int) bool {
+	r.fill(now, perSecond)
+	if r.left < 1 {
+		return false
+	}
+	r.left--
+	return true
+}
+
+// owe takes n messages out, also of an empty bucket, and returns how long it is
+// in debt.
+func (r *rate) owe(now time.Time, n, perSecond int) time.Duration {
+	r.fill(now, perSecond)
+	r.left -= float64(n)
+	return time.Duration(max(0, -r.left) / float64(perSecond) * float64(time.Second))
+}
+
+func (r *rate) fill(now time.Time, perSecond int) {
 	full := float64(perSecond)
 	if r.last.IsZero() {
 		r.left = full
 	}
 	r.left = min(full, r.left+now.Sub(r.last).Seconds()*full)
 	r.last = now
-	if r.left < 1 {
-		return false
-	}
-	r.left--
-	return true
 }

@@ -44,7 +44,8 @@ type remembered struct {
 //	    been resumed since are skipped when their time comes
 //	G3  line and ids are sorted by time (ids to within the decoding of a frame).
 //	    All wait equally long, so the first that came is the first that is due
-//	G4  a call exists while it has a stream or a message id
+//	G4  a call exists while it has a stream, a message id, or a request that
+//	    waits for the spool
 //	G5  active counts the calls that have a stream that has not ended
 type registry struct {
 	streams map[spool.StreamID]*stream

@@ -187,7 +187,7 @@ func TestMetricNames(t *testing.T) {
 		}
 		slices.Sort(got)
 		want := []string{"steno_calls_active", "steno_connections"}
-		for _, why := range []string{"draining", "full", "handshake", "origin", "starting", "unauthorized"} {
+		for _, why := range []string{"busy", "draining", "full", "handshake", "origin", "starting", "unauthorized"} {
 			want = append(want, `steno_ingest_connections_refused_total{why="`+why+`"}`)
 		}
 		for _, why := range []string{"field", "type"} {

@@ -84,7 +84,9 @@ func (d *disk) note(r spool.Record) {
 	if r.Ended {
 		return
 	}
-	d.recent = append(d.recent, spool.Sighting{Org: r.Org, Call: r.Call, MessageID: r.MessageID, At: r.Received})
+	for _, id := range append(r.Also, r.MessageID) {
+		d.recent = append(d.recent, spool.Sighting{Org: r.Org, Call: r.Call, MessageID: id, At: r.Received})
+	}
 	if r.Stream.ID == "" {
 		return
 	}

@@ -238,6 +238,21 @@ func TestEngineReplays(t *testing.T) {
 	})
 }
 
+// A daemon that was killed knows what it has: a relay that sends the session
+// again doubles nothing.
+func TestEngineRestarts(t *testing.T) {
+	eachEngine(t, func(t *testing.T, r *rig, rec recording) {
+		r.play(rec, "call", rec.frames, false)
+		once := r.console("call")
+		r.kill()
+		r.start()
+		r.play(rec, "call", rec.frames, false)
+		if again := r.console("call"); !slices.Equal(again, once) {
+			t.Errorf("after a restart and a replay the console shows\n%q, want\n%q", again, once)
+		}
+	})
+}
+
 // Whatever the frame after which a relay says goodbye: all that stood arrives,
 // what the engine had under way at most is added, and the call is over.
 func TestEngineGoodbyes(t *testing.T) {
