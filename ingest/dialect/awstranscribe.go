@@ -28,19 +28,19 @@ func (d *awsTranscribe) Decode(frame []byte, emit func(Event)) error {
 	if err != nil {
 		return err
 	}
-	if inner := loose(o, "transcriptevent"); inner.Exists() {
+	if inner := loose(o, "transcriptevent"); told(inner) {
 		o = inner
 	}
 	utterance := loose(o, "utteranceevent")
-	if !utterance.Exists() && loose(o, "utteranceid").Exists() {
+	if !told(utterance) && told(loose(o, "utteranceid")) {
 		utterance = o
 	}
 	switch results := loose(o, "transcript", "results"); {
-	case utterance.Exists():
+	case told(utterance):
 		d.utterance(utterance, emit)
 	case results.IsArray():
 		d.results(results, emit)
-	case loose(o, "categoryevent").Exists():
+	case told(loose(o, "categoryevent")):
 		emit(Event{Kind: Noise})
 	default:
 		emit(awsException(o))

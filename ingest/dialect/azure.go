@@ -85,13 +85,13 @@ func azureWords(kind Kind, o gjson.Result, text string) Event {
 // azurePath is the path of a message that comes without its headers.
 func azurePath(o gjson.Result) string {
 	switch {
-	case loose(o, "recognitionstatus").Exists():
+	case told(loose(o, "recognitionstatus")):
 		return "speech.phrase"
-	case loose(o, "text").Exists():
+	case told(loose(o, "text")):
 		return "speech.hypothesis"
-	case loose(o, "context", "servicetag").Exists():
+	case told(loose(o, "context", "servicetag")):
 		return "turn.start"
-	case loose(o, "offset").Exists():
+	case told(loose(o, "offset")):
 		return "speech.startdetected"
 	}
 	return ""

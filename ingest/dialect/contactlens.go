@@ -47,7 +47,7 @@ func (d *contactLens) Decode(frame []byte, emit func(Event)) error {
 		return err
 	}
 	segments, status := loose(o, "segments"), loose(o, "eventtype").Str
-	if status == "" && segments.Exists() && loose(o, "nexttoken").Str == "" {
+	if status == "" && told(segments) && loose(o, "nexttoken").Str == "" {
 		status = loose(o, "status").Str // of the last page
 	}
 	for s := range objects(segments) {
@@ -59,7 +59,7 @@ func (d *contactLens) Decode(frame []byte, emit func(Event)) error {
 		emit(Event{Kind: End, Session: d.contact})
 	case status == "COMPLETED":
 		emit(Event{Kind: End, Session: d.contact})
-	case status != "STARTED" && !segments.Exists():
+	case status != "STARTED" && !told(segments):
 		emit(Event{Kind: Unknown})
 	}
 	return nil
@@ -82,11 +82,11 @@ func (d *contactLens) enter(contact string, emit func(Event)) error {
 func (d *contactLens) segment(s gjson.Result, emit func(Event)) {
 	transcript, utterance := loose(s, "transcript"), loose(s, "utterance")
 	switch {
-	case transcript.Exists() && !d.utterances:
+	case told(transcript) && !d.utterances:
 		emit(d.words(Final, transcript, "content"))
-	case utterance.Exists() && d.utterances:
+	case told(utterance) && d.utterances:
 		emit(d.words(Final, utterance, "partialcontent"))
-	case utterance.Exists() && d.partials:
+	case told(utterance) && d.partials:
 		emit(d.words(Partial, utterance, "partialcontent"))
 	}
 }

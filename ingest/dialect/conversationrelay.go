@@ -24,7 +24,7 @@ func (d conversationRelay) Decode(frame []byte, emit func(Event)) error {
 		emit(Event{Kind: Begin, Session: label(o.Get("sessionId")), Call: callOf(o.Get("customParameters"), label(o.Get("callSid")))})
 	case "prompt":
 		e := Event{Kind: Final, Text: speech(o.Get("voicePrompt").Str)}
-		if last := o.Get("last"); last.Exists() && !yes(last) {
+		if last := o.Get("last"); told(last) && !yes(last) {
 			e.Kind = Partial
 		}
 		if e.Kind == Final || d.partials {

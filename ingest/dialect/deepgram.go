@@ -45,7 +45,7 @@ func (d *deepgram) Decode(frame []byte, emit func(Event)) error {
 		return err
 	}
 	switch kind := o.Get("type"); {
-	case kind.Str == "Results", !kind.Exists() && o.Get("channel.alternatives").Exists():
+	case kind.Str == "Results", !told(kind) && told(o.Get("channel.alternatives")):
 		d.enter(o.Get("metadata.request_id"))
 		d.results(o, emit)
 	case kind.Str == "UtteranceEnd":
@@ -53,7 +53,7 @@ func (d *deepgram) Decode(frame []byte, emit func(Event)) error {
 	case kind.Str == "Metadata":
 		d.enter(o.Get("request_id"))
 		emit(Event{Kind: d.metadata(o), Session: d.session})
-	case kind.Str == "Error", o.Get("err_code").Exists():
+	case kind.Str == "Error", told(o.Get("err_code")):
 		emit(Event{Kind: Failure, Session: d.session, Text: complaint(
 			o.Get("variant"), o.Get("err_code"), o.Get("code"), o.Get("description"), o.Get("message"), o.Get("err_msg"))})
 	default:
@@ -98,7 +98,7 @@ func (d *deepgram) results(o gjson.Result, emit func(Event)) {
 		e.Start, e.End = in(seconds, o.Get("start")), after(seconds, o.Get("start"), o.Get("duration"))
 	}
 	switch standing, over := o.Get("is_final"), o.Get("speech_final"); {
-	case !yes(standing) && (standing.Exists() || !yes(over)):
+	case !yes(standing) && (told(standing) || !yes(over)):
 		if d.partials {
 			e.Speaker = speaker(words)
 			emit(e)

@@ -72,10 +72,14 @@ func isBinary(frame []byte) bool {
 	return len(frame) > 0 && frame[0] != '{'
 }
 
+// told says whether there is a value. Null is none: some languages write it
+// where others leave the member out.
+func told(v gjson.Result) bool { return v.Type != gjson.Null }
+
 // field is the first of the fields that an object has, null being none.
 func field(o gjson.Result, names ...string) gjson.Result {
 	for _, name := range names {
-		if v := o.Get(name); v.Exists() && v.Type != gjson.Null {
+		if v := o.Get(name); told(v) {
 			return v
 		}
 	}
@@ -135,7 +139,7 @@ func loose(o gjson.Result, keys ...string) gjson.Result {
 	for _, key := range keys {
 		member := gjson.Result{}
 		o.ForEach(func(name, value gjson.Result) bool {
-			if sameName(name.Str, key) {
+			if told(value) && sameName(name.Str, key) {
 				member = value
 			}
 			return !member.Exists()

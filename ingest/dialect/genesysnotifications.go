@@ -28,7 +28,7 @@ func (d genesysNotifications) Decode(frame []byte, emit func(Event)) error {
 		return err
 	}
 	body := field(o, "eventBody", "detail.eventBody", "detail")
-	if !body.Exists() {
+	if !told(body) {
 		body = o
 	}
 	e := Event{Session: label(body.Get("communicationId"))}

@@ -27,7 +27,7 @@ func (d *gladia) Decode(frame []byte, emit func(Event)) error {
 		return err
 	}
 	session := o.Get("session_id").Str
-	if payload := o.Get("payload"); o.Get("event").Exists() && payload.IsObject() {
+	if payload := o.Get("payload"); told(o.Get("event")) && payload.IsObject() {
 		session = first(payload.Get("session_id"), o.Get("id"))
 		o = payload
 	}

@@ -36,7 +36,7 @@ func (d *google) Decode(frame []byte, emit func(Event)) error {
 		return err
 	}
 	results := loose(o, "results")
-	if !results.Exists() && loose(o, "alternatives").Exists() {
+	if !told(results) && told(loose(o, "alternatives")) {
 		results = gjson.Result{Type: gjson.JSON, Raw: "[" + o.Raw + "]"}
 	}
 	if id := first(loose(o, "requestid"), loose(o, "metadata", "requestid")); id != "" && id != d.session {
@@ -45,9 +45,9 @@ func (d *google) Decode(frame []byte, emit func(Event)) error {
 	switch fault := loose(o, "error"); {
 	case fault.Type == gjson.String, loose(fault, "message").Str != "", loose(fault, "code").Num != 0:
 		emit(Event{Kind: Failure, Session: d.session, Text: complaint(fault, loose(fault, "code"), loose(fault, "message"))})
-	case results.Exists():
+	case told(results):
 		d.results(slices.Collect(objects(results)), emit)
-	case loose(o, "speecheventtype").Exists(), loose(o, "metadata").Exists(), loose(o, "totalbilledtime").Exists(), loose(o, "requestid").Exists():
+	case told(loose(o, "speecheventtype")), told(loose(o, "metadata")), told(loose(o, "totalbilledtime")), told(loose(o, "requestid")):
 		emit(Event{Kind: Noise, Session: d.session})
 	default:
 		emit(Event{Kind: Unknown})
@@ -130,7 +130,7 @@ func googleWords(all gjson.Result) []word {
 		if next.speaker == "0" {
 			next.speaker = "" // a default that Node writes out
 		}
-		if len(words) == 0 && !begins.Exists() && next.end.Known() {
+		if len(words) == 0 && !told(begins) && next.end.Known() {
 			next.start = Offset(0) // the default that proto3 leaves out
 		}
 		words = append(words, next)
@@ -152,15 +152,15 @@ func googleChannel(result gjson.Result) string {
 // of it, it is in milliseconds.
 func googleEnd(result gjson.Result) Instant {
 	end := googleEither(result, "resultend")
-	if end.Type == gjson.Number {
-		return in(milliseconds, end)
+	if plain := in(milliseconds, end); plain.Known() {
+		return plain
 	}
 	return googleTime(end)
 }
 
 // googleEither is the member of v1 or of v2.
 func googleEither(o gjson.Result, name string) gjson.Result {
-	if v := loose(o, name+"time"); v.Exists() {
+	if v := loose(o, name+"time"); told(v) {
 		return v
 	}
 	return loose(o, name+"offset")
@@ -173,7 +173,7 @@ func googleTime(v gjson.Result) Instant {
 	if v.IsObject() {
 		const nanoseconds = 6
 		whole := loose(v, "seconds")
-		if low := loose(whole, "low"); low.Exists() {
+		if low := loose(whole, "low"); told(low) {
 			whole = low
 		}
 		ms, _ := in(seconds, whole).Offset()

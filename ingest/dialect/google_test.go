@@ -37,7 +37,7 @@ func TestGoogle(t *testing.T) {
 	f(`{"results":[{"alternatives":[{"transcript":"So."}],"isFinal":true,"channelTag":1}]}`, said("So.", "1", Instant{}, Instant{}))
 
 	f(`{"results":[{"isFinal":true}]}`, said("", "", Instant{}, Instant{}))
-	f(`{"results":null}`, Event{Kind: Noise, Session: "7"})
+	f(`{"results":[]}`, Event{Kind: Noise, Session: "7"})
 	f(`{"metadata":{"totalBilledDuration":"1s"}}`, Event{Kind: Noise, Session: "7"})
 	f(`{"type":"error","error":"stream failed"}`, Event{Kind: Failure, Session: "7", Text: "stream failed"})
 	f(`{"error":{"code":11,"message":"Too long."}}`, Event{Kind: Failure, Session: "7", Text: "11: Too long."})

@@ -38,14 +38,14 @@ func (d *jambonz) Decode(frame []byte, emit func(Event)) error {
 		return err
 	}
 	kind, data := o.Get("type").Str, o.Get("data")
-	if !o.Get("type").Exists() && field(o, "speech", "speech_event", "speechEvent", "call_status").Exists() {
+	if !told(o.Get("type")) && told(field(o, "speech", "speech_event", "speechEvent", "call_status")) {
 		kind, data = "verb:hook", o
-		if !o.Get("speech").Exists() {
+		if !told(o.Get("speech")) {
 			kind = "call:status"
 		}
 	}
 	e := Event{Kind: Noise, Session: label(field(o, "call_sid", "data.call_sid"))}
-	if id := o.Get("msgid"); id.Exists() && jambonzWaits(kind) {
+	if id := o.Get("msgid"); told(id) && jambonzWaits(kind) {
 		e.ID, e.Reply = label(id), []byte(`{"type":"ack","msgid":`+id.Raw+`}`)
 	}
 	switch kind {
@@ -53,7 +53,7 @@ func (d *jambonz) Decode(frame []byte, emit func(Event)) error {
 		e = d.begin(e, o)
 	case "verb:hook":
 		d.beginByHook(e, o, emit)
-		if said := data.Get("speech"); said.Exists() {
+		if said := data.Get("speech"); told(said) {
 			e = d.words(e, said)
 		}
 	case "call:status":

@@ -131,7 +131,7 @@ func members(leaves []gjson.Result) (values []gjson.Result) {
 
 func walk(found []gjson.Result, v gjson.Result, steps []step) []gjson.Result {
 	switch {
-	case !v.Exists() || v.Type == gjson.Null:
+	case !told(v):
 		return found
 	case len(steps) == 0:
 		return append(found, v)

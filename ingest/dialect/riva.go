@@ -30,11 +30,11 @@ func (d *riva) Decode(frame []byte, emit func(Event)) error {
 	switch {
 	case err != nil:
 		return err
-	case o.Get("type").Exists():
+	case told(o.Get("type")):
 		d.realtime(o, emit)
-	case o.Get("results").Exists():
+	case told(o.Get("results")):
 		d.results(o, emit)
-	case o.Get("error").Exists():
+	case told(o.Get("error")):
 		emit(Event{Kind: Failure, Text: speech(field(o, "error.message", "error").String())})
 	default:
 		emit(Event{Kind: Unknown})
@@ -55,7 +55,7 @@ func (d *riva) results(o gjson.Result, emit func(Event)) {
 
 func (d *riva) result(r gjson.Result, session string, emit func(Event)) {
 	best := r.Get("alternatives.0")
-	if !best.Exists() {
+	if !told(best) {
 		emit(Event{Kind: Noise})
 		return
 	}

@@ -39,11 +39,11 @@ func (d *soniox) Decode(frame []byte, emit func(Event)) error {
 		d.tokens(tokens, emit)
 	}
 	switch kind := o.Get("type").Str; {
-	case failed.Exists() && failed.Type != gjson.Null:
+	case told(failed):
 		emit(Event{Kind: Failure, Text: complaint(failed, o.Get("error_message"))})
 	case finished:
 		emit(Event{Kind: End})
-	case kind == "keepalive", kind == "finalize", o.Get("model").Exists():
+	case kind == "keepalive", kind == "finalize", told(o.Get("model")):
 		emit(Event{Kind: Noise}) // sent to the engine
 	case !known:
 		emit(Event{Kind: Unknown})

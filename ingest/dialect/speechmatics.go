@@ -62,7 +62,7 @@ func (d *speechmatics) Decode(frame []byte, emit func(Event)) error {
 func (d *speechmatics) begin(o gjson.Result) {
 	d.session = strings.Clone(o.Get("id").Str)
 	clear(d.floors)
-	if space := o.Get("language_pack_info.word_delimiter"); space.Exists() {
+	if space := o.Get("language_pack_info.word_delimiter"); told(space) {
 		d.space = strings.Clone(space.Str)
 	}
 }

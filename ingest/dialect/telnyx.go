@@ -18,7 +18,7 @@ func (d telnyx) Decode(frame []byte, emit func(Event)) error {
 		return err
 	}
 	transcript, final := o.Get("transcript"), yes(o.Get("is_final"))
-	more := o.Get("speech_final").Exists() && !yes(o.Get("speech_final"))
+	more := told(o.Get("speech_final")) && !yes(o.Get("speech_final"))
 	text := speech(transcript.Str)
 	over := yes(o.Get("utterance_end"))
 	switch problem := field(o, "errors.0.detail", "errors.0.title", "error.message", "error"); {
@@ -28,11 +28,11 @@ func (d telnyx) Decode(frame []byte, emit func(Event)) error {
 		emit(Event{Kind: Piece, Text: text})
 	case final:
 		emit(Event{Kind: Final, Text: text})
-	case transcript.Exists() && d.partials:
+	case told(transcript) && d.partials:
 		emit(Event{Kind: Partial, Text: text})
-	case problem.Exists():
+	case told(problem):
 		emit(Event{Kind: Failure, Text: speech(problem.String())})
-	case !over && !transcript.Exists():
+	case !over && !told(transcript):
 		emit(Event{Kind: Unknown})
 	}
 	if over {

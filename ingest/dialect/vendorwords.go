@@ -67,7 +67,7 @@ func vendorFrames(vendor string, evt gjson.Result) []string {
 	}
 	var frames []string
 	for e := range objects(evt) {
-		if own := e.Get("vendor.evt"); own.Exists() {
+		if own := e.Get("vendor.evt"); told(own) {
 			e = own
 		}
 		frames = append(frames, vendorFrame(vendor, e))
@@ -81,7 +81,7 @@ var azureKeys = strings.NewReplacer(`"recognition_status"`, `"RecognitionStatus"
 
 // vendorFrame puts back around a message what the platform has taken off.
 func vendorFrame(vendor string, evt gjson.Result) string {
-	bare := evt.Get("alternatives").Exists()
+	bare := told(evt.Get("alternatives"))
 	switch {
 	case bare && (vendor == "google" || vendor == "nvidia"):
 		return `{"results":[` + evt.Raw + `]}`

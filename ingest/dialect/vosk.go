@@ -23,18 +23,18 @@ func (d *vosk) Decode(frame []byte, emit func(Event)) error {
 		return err
 	}
 	switch text, alternatives := o.Get("text"), o.Get("alternatives"); {
-	case o.Get("partial").Exists():
+	case told(o.Get("partial")):
 		d.last = speech(o.Get("partial").Str)
 		if d.partials {
 			emit(Event{Kind: Partial, Text: d.last})
 		}
-	case text.Exists():
+	case told(text):
 		d.last = ""
 		emit(d.final(text, o.Get("result")))
-	case alternatives.Exists():
+	case told(alternatives):
 		d.last = ""
 		emit(d.final(alternatives.Get("0.text"), alternatives.Get("0.result")))
-	case o.Get("config").Exists(), o.Get("eof").Exists(), o.Get("reset").Exists():
+	case told(o.Get("config")), told(o.Get("eof")), told(o.Get("reset")):
 		emit(Event{Kind: Noise})
 	default:
 		emit(Event{Kind: Unknown})

@@ -53,7 +53,7 @@ func (d *whisperLive) Decode(frame []byte, emit func(Event)) error {
 		emit(Event{Kind: Failure, Text: speech("WAIT " + message), Session: session}) // the server is full, for so many minutes
 	case status == "ERROR":
 		emit(Event{Kind: Failure, Text: speech(message), Session: session})
-	case status == "WARNING", o.Get("language").Exists(), o.Get("translated_segments").Exists():
+	case status == "WARNING", told(o.Get("language")), told(o.Get("translated_segments")):
 		emit(Event{Kind: Noise, Session: session})
 	default:
 		emit(Event{Kind: Unknown, Session: session})

@@ -99,7 +99,7 @@ func (d *whisperLiveKit) diff(o gjson.Result, emit func(Event)) {
 	fresh := kitLines(o.Get("new_lines"))
 	kept := max(0, d.count-kitCount(o.Get("lines_pruned")))
 	d.count = kept + len(fresh)
-	if n := o.Get("n_lines"); n.Exists() && kitCount(n) < d.count {
+	if n := o.Get("n_lines"); told(n) && kitCount(n) < d.count {
 		d.count = kitCount(n)
 		d.last.n-- // its place is taken by the first of the new ones
 		d.take(numbered(d.last, fresh)[1:], o, emit)
