@@ -83,7 +83,7 @@ func BenchmarkEnginePartial(b *testing.B) {
 	if !known {
 		b.Fatal("there is no vosk")
 	}
-	s := New(Config{}, spool.NewMemory(), metrics.NewSet(), slog.New(slog.DiscardHandler))
+	s := New(Config{MaxRate: 1 << 30}, spool.NewMemory(), metrics.NewSet(), slog.New(slog.DiscardHandler))
 	decoder, err := d.New(dialect.Options{Partials: true})
 	if err != nil {
 		b.Fatal(err)

@@ -95,7 +95,7 @@ func (e *engine) take(in incoming) (ok bool) {
 		e.c.close(closing{code: websocket.CloseUnsupportedData, text: "this frame is no text: Steno takes the text that a speech engine makes of audio"})
 		return false
 	}
-	e.events = e.events[:0]
+	defer e.forget()
 	err := e.decoder.Decode(valid(in.bytes), e.note)
 	if errors.Is(err, dialect.ErrAudio) {
 		e.c.close(closing{code: websocket.CloseUnsupportedData, text: dialect.ErrAudio.Error()})
@@ -108,6 +108,16 @@ func (e *engine) take(in incoming) (ok bool) {
 }
 
 func (e *engine) note(event dialect.Event) { e.events = append(e.events, event) }
+
+// forget lets go of a frame's events, which may keep all of it, and of their
+// memory, if it is more than usual frames need.
+func (e *engine) forget() {
+	const usual = 64
+	if clear(e.events); cap(e.events) > usual {
+		e.events = nil
+	}
+	e.events = e.events[:0]
+}
 
 // takeEvents takes in the events of a frame.
 func (e *engine) takeEvents(at time.Time) (ok bool) {
@@ -282,7 +292,6 @@ func (e *engine) takeEvent(event *dialect.Event, at time.Time) (ok bool) {
 func (e *engine) over(err error) (ok bool) {
 	done := websocket.IsCloseError(err, websocket.CloseNormalClosure, websocket.CloseNoStatusReceived)
 	if done {
-		e.events = e.events[:0]
 		e.decoder.Finish(e.note)
 		e.takeEvents(time.Now())
 	}
