@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -21,7 +22,10 @@ type awsTranscribe struct{ partials bool }
 func newAWSTranscribe(o Options) (Decoder, error) { return &awsTranscribe{o.Partials}, nil }
 
 func (d *awsTranscribe) Decode(frame []byte, emit func(Event)) error {
-	if !d.partials && awsPartial(frame) {
+	if awsPartial(frame) {
+		if d.partials {
+			emit(awsOnly(frame))
+		}
 		return nil
 	}
 	o, err := object(frame)
@@ -51,8 +55,18 @@ func (d *awsTranscribe) Decode(frame []byte, emit func(Event)) error {
 // awsPartial sees without reading all of it that a frame holds one result only,
 // a partial one. Frames that a relay has rewritten are read in full.
 func awsPartial(frame []byte) bool {
-	return gjson.GetBytes(frame, "Transcript.Results.0.IsPartial").Type == gjson.True &&
-		!gjson.GetBytes(frame, "Transcript.Results.1").Exists()
+	return bytes.Count(frame, []byte(`"ResultId"`)) == 1 && gjson.GetBytes(frame, "Transcript.Results.0.IsPartial").Type == gjson.True
+}
+
+// awsOnly reads of such a frame what the monitor shows.
+func awsOnly(frame []byte) Event {
+	get := func(name string) gjson.Result { return gjson.GetBytes(frame, "Transcript.Results.0."+name) }
+	e := Event{Kind: Partial, ID: label(get("ResultId")), Text: speech(get("Alternatives.0.Transcript").Str)}
+	e.Start, e.End = in(seconds, get("StartTime")), in(seconds, get("EndTime"))
+	if bytes.Contains(frame, []byte(`"ChannelId"`)) { // behind all of the words
+		e.Channel = label(get("ChannelId"))
+	}
+	return e.ordered().valid()
 }
 
 func (d *awsTranscribe) results(all gjson.Result, emit func(Event)) {

@@ -11,7 +11,14 @@ import (
 // for.
 func BenchmarkDroppedPartial(b *testing.B) {
 	for _, engine := range []string{"assemblyai/02-partial.json", "aws-transcribe/01-partial.json", "deepgram/01-partial.json", "deepgram-flux/02-start.json", "gladia/02-partial.json", "vosk/01-partial.json"} {
-		b.Run(engine, func(b *testing.B) { benchmark(b, engine) })
+		b.Run(engine, func(b *testing.B) { benchmark(b, engine, Options{}) })
+	}
+}
+
+// BenchmarkShownPartial is what they cost where a monitor shows them.
+func BenchmarkShownPartial(b *testing.B) {
+	for _, engine := range []string{"aws-transcribe/01-partial.json", "deepgram/01-partial.json", "vosk/01-partial.json"} {
+		b.Run(engine, func(b *testing.B) { benchmark(b, engine, Options{Partials: true}) })
 	}
 }
 
@@ -22,11 +29,11 @@ func BenchmarkFinal(b *testing.B) {
 		"deepgram/03-speech_final.json", "deepgram-flux/05-end.json", "gladia/03-final.json", "google/02-v1-final.json",
 		"soniox/03-end.json", "speechmatics/03-final.json", "vosk/02-result.json",
 	} {
-		b.Run(engine, func(b *testing.B) { benchmark(b, engine) })
+		b.Run(engine, func(b *testing.B) { benchmark(b, engine, Options{}) })
 	}
 }
 
-func benchmark(b *testing.B, file string) {
+func benchmark(b *testing.B, file string, o Options) {
 	sample, err := os.ReadFile("testdata/" + file)
 	if err != nil {
 		b.Fatal(err)
@@ -37,7 +44,7 @@ func benchmark(b *testing.B, file string) {
 	}
 	engine, _, _ := bytes.Cut([]byte(file), []byte("/"))
 	d, _ := Lookup(string(engine))
-	decoder, err := d.New(Options{})
+	decoder, err := d.New(o)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -41,6 +41,15 @@ func (f *floor) passes(to string) bool {
 	return passes
 }
 
+// valid is the event with strings that are UTF-8: those of a frame that was not
+// read as a whole may not be.
+func (e Event) valid() Event {
+	for _, s := range []*string{&e.Text, &e.Channel, &e.Speaker, &e.ID, &e.Session} {
+		*s = strings.ToValidUTF8(*s, "\uFFFD")
+	}
+	return e
+}
+
 // kept is the event as a decoder may remember it: its strings do not keep the
 // frame alive that they were part of.
 func (e Event) kept() Event {

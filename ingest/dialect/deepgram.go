@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -37,7 +38,10 @@ func newDeepgram(o Options) (Decoder, error) {
 }
 
 func (d *deepgram) Decode(frame []byte, emit func(Event)) error {
-	if !d.partials && gjson.GetBytes(frame, "is_final").Type == gjson.False {
+	if gjson.GetBytes(frame, "is_final").Type == gjson.False {
+		if d.partials {
+			emit(d.partial(frame))
+		}
 		return nil
 	}
 	o, err := object(frame)
@@ -60,6 +64,22 @@ func (d *deepgram) Decode(frame []byte, emit func(Event)) error {
 		emit(Event{Kind: d.other(kind.Str)})
 	}
 	return nil
+}
+
+// partial reads of a frame what the monitor shows, without reading all of it:
+// most frames are partials.
+func (d *deepgram) partial(frame []byte) Event {
+	const best = "channel.alternatives.0."
+	get := func(path string) gjson.Result { return gjson.GetBytes(frame, path) }
+	e := Event{Kind: Partial, Session: d.session, Channel: label(get("channel_index.0")), Text: speech(get(best + "transcript").Str)}
+	if n := get(best + "words.#").Int(); n > 0 {
+		e.Start, e.Speaker = in(seconds, get(best+"words.0.start")), label(get(best+"words.0.speaker"))
+		e.End = in(seconds, get(fmt.Sprint(best, "words.", n-1, ".end")))
+	}
+	if !e.Start.Known() {
+		e.Start, e.End = in(seconds, get("start")), after(seconds, get("start"), get("duration"))
+	}
+	return e.ordered().valid()
 }
 
 // metadata tells the summary that closes a session from the greeting of some
