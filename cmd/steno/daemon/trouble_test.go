@@ -171,6 +171,7 @@ func TestRowTotalRequestsParks(t *testing.T) {
 		r.org.Plan(orgsim.Fault{Kind: orgsim.TotalRequests})
 		speak()
 		time.Sleep(30 * time.Second)
+		synctest.Wait() // nobody writes to the log meanwhile
 		if !strings.Contains(r.log.String(), `"why":"parked"`) {
 			t.Error("nobody was told that the day's requests are spent")
 		}
