@@ -74,13 +74,14 @@ func (p *packer) end(now time.Time, mark spool.Record, b *buffer) {
 }
 
 // isOver says whether an utterance comes after its call's end and grace. One
-// of a stream says that the call goes on.
+// of a stream says that the call goes on. A dead letter that somebody retries
+// is sent all the same: he knows better than the mark.
 func (p *packer) isOver(now time.Time, r spool.Record) bool {
 	at, ended := p.endings.at[r.Call]
 	if !ended {
 		return false
 	}
-	if r.Stream.ID != "" && r.Received.After(at) {
+	if r.Stream.ID != "" && r.Received.After(at) || r.Retried() != 0 {
 		p.endings.resume(r.Call)
 		return false
 	}

@@ -85,6 +85,24 @@ func TestStragglers(t *testing.T) {
 	b.over("R10: and stays so")
 }
 
+// A dead letter that somebody retries is sent, whatever the mark says.
+func TestARetriedLetterOfAnEndedCall(t *testing.T) {
+	b := newBench(t, endGrace)
+	b.end("a")
+	b.pass(time.Hour)
+	letter := spool.DeadLetter{ID: 7, Record: spool.Record{Call: "a", Speaker: "x", MessageID: "a1"}}
+	again := letter.Again(b.now)
+	again.Position = 2
+	b.p.add(b.now, again)
+	b.over("R10: a retry")
+	b.pass(time.Second)
+	b.want("R10: a retry is sent", "a[2]")
+	b.answer(Result{Verdict: Retry}, Down)
+	b.over("R10: nor is it given up when it must go again")
+	b.pass(time.Minute)
+	b.want("R10: it goes again", "a[2]")
+}
+
 func TestEndingsAreForgotten(t *testing.T) {
 	e, now := newEndings(), time.Unix(1_700_000_000, 0)
 	e.add("first", now)

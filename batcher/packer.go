@@ -47,7 +47,8 @@ type Limits struct {
 //	    waits or is in flight is forgotten, but for the ended ones of a day
 //	R10 what is said of a call that ended more than EndGrace ago is not sent but
 //	    rejected: Salesforce takes no more of a closed conversation. An utterance
-//	    of a stream begins the call anew, one that came over HTTP does not
+//	    of a stream begins the call anew, and so does a dead letter that is
+//	    retried; one that came over HTTP does not
 //	R11 no more requests are in flight than flight allows, and none leaves before
 //	    window opens
 //	R12 when the day's requests are short (pace), MaxWait is longer, and five

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"example.com/steno/batcher/spool"
 	"example.com/steno/sfclient/orgsim"
 )
 
@@ -389,6 +390,19 @@ func TestRowEndedWhileTheOrgWasAway(t *testing.T) {
 		if n := r.count("steno_utterances_late_total"); n != 6 {
 			t.Errorf("%d counted as late, want the three that were tried after call a's end and the three old ones of call b", n)
 		}
+		letters := r.daemon.spool.DeadLetters()
+		var ids []spool.LetterID
+		for d, err := range letters.List(t.Context(), spool.LetterFilter{Reason: "call_ended"}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, d.ID)
+		}
+		if n, err := letters.Retry(t.Context(), ids...); n != 3 || err != nil {
+			t.Errorf("retried %d, %v, want the three letters of call a", n, err)
+		}
+		r.settleAll(time.Minute)
+		r.whole("retried after the end")
 	})
 }
 
