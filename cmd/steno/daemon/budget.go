@@ -80,10 +80,9 @@ func (s *Settings) readHistory(log *slog.Logger) (slots []batcher.Slot) {
 	return slots
 }
 
-// keepHistory writes the history every minute until ctx is done, and then once
-// more.
-func (d *Daemon) keepHistory(ctx context.Context) error {
-	path := d.settings.historyPath()
+// keepHistory writes the history to path every minute until ctx is done, and
+// then once more.
+func (d *Daemon) keepHistory(ctx context.Context, path string) error {
 	if _, lost := d.spool.(*spool.Memory); path == "" || lost {
 		return nil
 	}

@@ -130,12 +130,12 @@ func TestHistoryOutlivesTheDaemon(t *testing.T) {
 func TestHistoryIsKept(t *testing.T) {
 	dir := t.TempDir()
 	bubble(t, steady, func(t *testing.T, r *rig) {
-		r.daemon.settings.SpoolDir = dir
+		kept := Settings{SpoolDir: dir}
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
-		go func() { done <- r.daemon.keepHistory(ctx) }()
+		go func() { done <- r.daemon.keepHistory(ctx, kept.historyPath()) }()
 		seen := func() (sum float64) {
-			for _, s := range r.daemon.settings.readHistory(r.daemon.log) {
+			for _, s := range kept.readHistory(r.daemon.log) {
 				sum += s.Utterances
 			}
 			return sum

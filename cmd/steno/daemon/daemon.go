@@ -146,7 +146,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g.Go(func() error { return serve(admin, d.admin) })
 	g.Go(func() error { return d.ingest.Run(hard) })
 	g.Go(func() error { return d.watchUsage(gctx) })
-	g.Go(func() error { return d.keepHistory(hard) })
+	g.Go(func() error { return d.keepHistory(hard, d.settings.historyPath()) })
 	g.Go(func() error { return d.letters.sweep(hard) })
 	g.Go(func() error {
 		defer close(flushed)

@@ -33,11 +33,12 @@ type rig struct {
 	disk   *disk
 	wire   *counted // of the daemon of the moment to the org
 	vars   []string
+	mu     sync.Mutex // guards doors, which engines that live on look for
 	doors  *memnet.Listener
 	admin  *memnet.Listener
 	drain  context.CancelFunc
 	done   chan error
-	log    *strings.Builder
+	log    *logged
 	want   map[string][]string // message ids by call, in the order in which they were said
 }
 
@@ -54,7 +55,7 @@ func bubble(t *testing.T, cfg orgsim.Config, test func(*testing.T, *rig), vars .
 func newRig(t *testing.T, cfg orgsim.Config, vars ...string) *rig {
 	r := &rig{
 		t: t, org: orgsim.New(cfg), orgNet: memnet.Listen(), disk: newDisk(), vars: vars,
-		log: &strings.Builder{}, want: map[string][]string{},
+		log: &logged{}, want: map[string][]string{},
 	}
 	sim := &http.Server{Handler: r.org}
 	go sim.Serve(r.orgNet)
@@ -81,7 +82,10 @@ func (r *rig) start() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.doors, r.admin, r.done = memnet.Listen(), memnet.Listen(), make(chan error, 1)
+	r.mu.Lock()
+	r.doors = memnet.Listen()
+	r.mu.Unlock()
+	r.admin, r.done = memnet.Listen(), make(chan error, 1)
 	r.daemon = wire(s, sf, r.disk.open(), metrics.NewSet(), log)
 	r.daemon.doors, r.daemon.admin = r.doors, r.admin
 	ctx, drain := context.WithCancel(r.t.Context())
@@ -92,6 +96,25 @@ func (r *rig) start() {
 		sf.CloseIdleConnections()
 		done <- err
 	}()
+}
+
+// logged is a log that may be read while it is written, by one daemon after the
+// other.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // counted is a transport that knows how many requests were under way at most.
@@ -158,7 +181,10 @@ func (r *rig) engine() (c *client.Client, stop func()) {
 
 // dial finds the daemon of the moment.
 func (r *rig) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	return r.doors.Dial(ctx, network, address)
+	r.mu.Lock()
+	doors := r.doors
+	r.mu.Unlock()
+	return doors.Dial(ctx, network, address)
 }
 
 // open opens the stream of a call, which bears the call's name.
