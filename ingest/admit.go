@@ -90,6 +90,7 @@ func (c *connection) own(o *opening) *stream {
 	st := c.server.registry.stream(o)
 	st.owner, st.leaving = c, false
 	c.streams[st] = struct{}{}
+	c.tellOpened(o)
 	return st
 }
 

@@ -70,6 +70,9 @@ type Config struct {
 	// OnPartial is told every partial that names a known speaker. It is called
 	// by the connection's reader and must not block. Nil: nobody is told.
 	OnPartial func(Partial)
+
+	// Watch is told of connections and streams.
+	Watch Watch
 }
 
 // Partial is speech that is not final: it may change, and never reaches

@@ -42,6 +42,7 @@ const (
 type connection struct {
 	server *Server
 	ws     *websocket.Conn
+	id     uint64 // set before it serves
 
 	// Server.mu guards these.
 	turn      turn
@@ -116,21 +117,21 @@ func (s *Server) newConnection(ws *websocket.Conn) *connection {
 func (c *connection) serve() {
 	s := c.server
 	s.mu.Lock()
-	s.conns[c] = struct{}{}
+	s.connected(c)
 	if s.draining {
 		c.drain()
 	}
 	s.mu.Unlock()
+	if c.engine != nil && c.engine.leg.call != "" {
+		c.engine.open(c.engine.leg.call) // E2
+	}
 
 	var goroutines sync.WaitGroup
 	goroutines.Go(c.commit)
 	goroutines.Go(c.heartbeat)
 	c.read()
 	goroutines.Wait()
-
-	s.mu.Lock()
-	delete(s.conns, c)
-	s.mu.Unlock()
+	s.gone(c)
 }
 
 // heartbeat sends pings until the reader has ended. An error is no news: the
@@ -200,6 +201,7 @@ func (c *connection) release() {
 func (c *connection) let(s *stream, now time.Time) {
 	delete(c.streams, s)
 	c.server.registry.wait(s, now)
+	c.tellReleased(s.id)
 	signal(c.server.wake)
 }
 

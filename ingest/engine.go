@@ -78,9 +78,6 @@ func (s *Server) serveEngine(w http.ResponseWriter, r *http.Request) {
 	}
 	c := s.newConnection(ws)
 	c.engine = &engine{c: c, leg: l, decoder: decoder, count: s.metrics.dialects[l.dialect.Name], nonce: newEpoch()}
-	if l.call != "" {
-		c.engine.open(l.call)
-	}
 	c.serve()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -44,11 +44,12 @@ type Server struct {
 	hard    context.Context
 	abandon context.CancelCauseFunc
 
-	mu       sync.Mutex // guards all that follows, and every connection's and stream's state
-	registry registry
-	conns    map[*connection]struct{}
-	inside   int // requests let in: connections and posts
-	draining bool
+	mu          sync.Mutex // guards all that follows, and every connection's and stream's state
+	registry    registry
+	conns       map[*connection]struct{}
+	connections uint64 // that ever were
+	inside      int    // requests let in: connections and posts
+	draining    bool
 }
 
 // New returns a server that appends to s. Its doors open once Run has asked s
