@@ -11,9 +11,10 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"example.com/steno/batcher"
+	"example.com/steno/cmd/steno/monitor"
 )
 
-// adminHandler serves health, metrics, dead letters and profiles.
+// adminHandler serves the monitor page, health, metrics, dead letters and profiles.
 func (d *Daemon) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -26,6 +27,9 @@ func (d *Daemon) adminHandler() http.Handler {
 		d.set.WritePrometheus(w)
 		metrics.WriteProcessMetrics(w)
 	})
+	page := monitor.Handler(d.monitor, d.hub, d.ownPage)
+	mux.Handle("/{$}", page)
+	mux.Handle("/monitor/", page)
 	mux.Handle("/deadletters", d.letters.handler())
 	mux.Handle("/deadletters/", d.letters.handler())
 	mux.HandleFunc("/debug/pprof/", pprof.Index)

@@ -21,6 +21,7 @@ import (
 
 	"example.com/steno/batcher"
 	"example.com/steno/batcher/spool"
+	"example.com/steno/cmd/steno/monitor"
 	"example.com/steno/ingest"
 	"example.com/steno/sfclient"
 )
@@ -37,6 +38,8 @@ type Daemon struct {
 	doors    net.Listener // of the engines
 	admin    net.Listener
 	letters  letters
+	monitor  *monitor.Monitor
+	hub      *monitor.Hub
 	draining atomic.Bool
 
 	lastWords string // the account at the end of Run
@@ -61,19 +64,22 @@ func New(ctx context.Context, s Settings, log *slog.Logger) (*Daemon, error) {
 func wire(s Settings, client *sfclient.Client, kept spool.Spool, set *metrics.Set, log *slog.Logger) *Daemon {
 	d := &Daemon{settings: s, log: log, set: set, spool: kept, client: client}
 	d.letters = newLetters(d)
+	d.monitor, d.hub = d.newMonitor()
+	watched := watchedSpool{d.spool, d.monitor}
 	d.batcher = batcher.New(batcher.Config{
 		Limits: batcher.Limits{
 			MaxEntries: s.BatchMaxCalls, MaxMessages: s.BatchMaxMessages, MaxInFlight: s.SFMaxInFlight,
 			MaxWait: s.BatchMaxWait, StretchWait: s.BatchStretchWait, Reserve: s.APIReserve, MixSpeakers: s.BatchSpeakers == "mixed",
 			Grace: s.BatchGrace, EndGrace: s.BatchEndGrace,
 		},
-		Spool: d.spool, Sender: newSender(client, d.set), OnSettled: d.settled, Metrics: d.set, Log: log,
+		Spool: watched, Sender: watchedSender{newSender(client, d.set), d.monitor}, OnSettled: d.settled, Metrics: d.set, Log: log,
 		History: s.readHistory(log),
 	})
 	d.ingest = ingest.New(ingest.Config{
 		Tokens: s.IngestTokens, QueryToken: s.IngestQueryToken, Org: s.SFOrg, Window: s.IngestWindow, Resume: s.IngestResume,
 		MaxContent: s.IngestMaxContent, MaxConnections: s.IngestMaxConnections, MaxStreams: s.IngestMaxStreams, MaxRate: s.IngestMaxRate,
-	}, d.spool, d.set, log)
+		OnPartial: d.monitor.Partial, Watch: d.monitor.Watch(),
+	}, watched, d.set, log)
 	d.set.RegisterMetricsWriter(func(w io.Writer) {
 		writeAccount(w, d.spool.Account(), time.Now())
 		writeStore(w, d.spool)
@@ -83,8 +89,10 @@ func wire(s Settings, client *sfclient.Client, kept spool.Spool, set *metrics.Se
 	return d
 }
 
-// settled passes on what Salesforce has accepted to the engines that asked.
+// settled tells the monitor, and passes on what Salesforce has accepted to the
+// engines that asked.
 func (d *Daemon) settled(all []batcher.Settled) {
+	d.monitor.Settled(all)
 	delivered := make([]spool.Record, 0, len(all))
 	for _, s := range all {
 		if s.Rejected == "" {
@@ -148,6 +156,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g.Go(func() error { return d.watchUsage(gctx) })
 	g.Go(func() error { return d.keepHistory(hard, d.settings.historyPath()) })
 	g.Go(func() error { return d.letters.sweep(hard) })
+	g.Go(func() error { return d.hub.Run(hard) })
 	g.Go(func() error {
 		defer close(flushed)
 		return d.batcher.Run(input, hard)

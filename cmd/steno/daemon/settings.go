@@ -24,7 +24,7 @@ const Prefix = "STENO_"
 // the variable with _FILE behind it, which names a file.
 type Settings struct {
 	Listen      string `env:"LISTEN" envDefault:":8080" doc:"address of the ingest doors"`
-	AdminListen string `env:"ADMIN_LISTEN" envDefault:"127.0.0.1:8081" doc:"address for health, metrics, dead letters and profiles"`
+	AdminListen string `env:"ADMIN_LISTEN" envDefault:"127.0.0.1:8081" doc:"address for the monitor page, health, metrics, dead letters and profiles"`
 
 	IngestTokens         []string      `env:"INGEST_TOKENS" secret:"true" doc:"who may speak to the ingest doors, comma separated; none: only clients on this machine"`
 	IngestQueryToken     bool          `env:"INGEST_QUERY_TOKEN" envDefault:"false" doc:"also take the token from ?token=, for engines that cannot send headers; it then stands in other people's access logs"`
@@ -64,6 +64,9 @@ type Settings struct {
 
 	DeadLettersMaxAge   time.Duration `env:"DEADLETTERS_MAX_AGE" envDefault:"720h" doc:"how long a rejected utterance is kept. 0s: no limit"`
 	DeadLettersMaxBytes int64         `env:"DEADLETTERS_MAX_BYTES" envDefault:"1073741824" doc:"bytes of rejected utterances that are kept; above it the oldest is dropped"`
+
+	MonitorText  string   `env:"MONITOR_TEXT" envDefault:"off" doc:"on: the monitor page shows what is said in the calls, to everybody who reaches the admin address. It is personal data"`
+	MonitorHosts []string `env:"MONITOR_HOSTS" doc:"names under which browsers may ask for the monitor page, beside addresses, localhost and the host of STENO_ADMIN_LISTEN, comma separated"`
 
 	DrainTimeout time.Duration `env:"DRAIN_TIMEOUT" envDefault:"20s" doc:"after SIGTERM: how long what was accepted may take to reach Salesforce"`
 	LogFormat    string        `env:"LOG_FORMAT" envDefault:"auto" doc:"text, json, or auto: text on a terminal, else JSON"`
@@ -131,6 +134,7 @@ func (s *Settings) check() (faults []error) {
 	u, err := url.Parse(s.SFLoginURL)
 	fault(err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http", "SF_LOGIN_URL", "is %q: must be a URL such as https://<domain>.my.salesforce.com", s.SFLoginURL)
 	fault(s.SpoolSync != durable.SyncAlways && s.SpoolSync != durable.SyncInterval, "SPOOL_SYNC", "is %q: must be always or interval", s.SpoolSync)
+	fault(s.MonitorText != "on" && s.MonitorText != "off", "MONITOR_TEXT", "is %q: must be on or off", s.MonitorText)
 	fault(s.SpoolMaxBytes < 1<<20, "SPOOL_MAX_BYTES", "is %d: must be at least 1048576", s.SpoolMaxBytes)
 	fault(s.SpoolMaxAge < 0, "SPOOL_MAX_AGE", "is %v: must not be below 0", s.SpoolMaxAge)
 	fault(s.DeadLettersMaxAge < 0, "DEADLETTERS_MAX_AGE", "is %v: must not be below 0", s.DeadLettersMaxAge)

@@ -3,11 +3,15 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"math"
 	"net/http"
 	"time"
 
+	"example.com/steno/batcher"
 	"example.com/steno/batcher/spool"
 	"example.com/steno/batcher/spool/durable"
+	"example.com/steno/cmd/steno/monitor"
 )
 
 // Status is a daemon at one moment, as /status.json shows it. It is what
@@ -18,6 +22,31 @@ type Status struct {
 	Account AccountShown `json:"account"`
 	Trouble string       `json:"trouble"` // what holds the org's requests back; none: nothing
 	Spool   *SpoolShown  `json:"spool,omitempty"`
+
+	Connections int          `json:"connections"` // of engines
+	Calls       int          `json:"calls"`       // with a stream that is open or may come back
+	Requests    []Requests   `json:"requests"`
+	Budget      BudgetShown  `json:"budget"`
+	Monitor     monitor.View `json:"monitor"`
+}
+
+// Requests counts the transcript requests of an endpoint that ended alike.
+type Requests struct {
+	Endpoint string `json:"endpoint"`
+	Outcome  string `json:"outcome"`
+	Count    uint64 `json:"count"`
+}
+
+// BudgetShown is how the org's daily API requests are doing.
+type BudgetShown struct {
+	Known          bool    `json:"known"`          // whether anything is known of them; if not, the numbers are zero
+	Max            int64   `json:"max"`            // the org's, a day
+	Used           int64   `json:"used"`           // by all its clients
+	Left           float64 `json:"left"`           // of our share
+	RunsOutSeconds float64 `json:"runsOutSeconds"` // until it is used up at the pace of the last minutes; 0: not within a day
+	Short          bool    `json:"short"`          // utterances wait for longer, to cost less
+	Spent          bool    `json:"spent"`          // nothing is sent until a part of it comes back
+	WaitSeconds    float64 `json:"waitSeconds"`    // how long an utterance may wait for company
 }
 
 // AccountShown is the spool's account: accepted = delivered + rejected + pending.
@@ -45,12 +74,59 @@ type SpoolShown struct {
 
 // Status is the daemon's state now.
 func (d *Daemon) Status(ctx context.Context) Status {
-	s := Status{Reasons: d.unready(ctx), Account: showAccount(d.spool.Account(), time.Now()), Trouble: d.batcher.Trouble().String()}
+	now, account := time.Now(), d.spool.Account()
+	s := Status{Reasons: d.unready(ctx), Account: showAccount(account, now), Trouble: d.batcher.Trouble().String()}
 	s.Ready = len(s.Reasons) == 0
+	s.Connections, s.Calls = d.ingest.Active()
+	s.Requests, s.Budget = d.requests(), d.budget()
 	if on, ok := d.spool.(*durable.Spool); ok {
 		s.Spool = showSpool(on.Stats())
 	}
+	s.Monitor = d.monitor.Snapshot(now, s.facts(account))
 	return s
+}
+
+// facts are what the monitor's verdict goes by.
+func (s *Status) facts(a spool.Account) monitor.Facts {
+	f := monitor.Facts{Pending: a.Pending, Oldest: a.Oldest}
+	for _, r := range s.Reasons {
+		f.Troubles = append(f.Troubles, r.Message)
+	}
+	if s.Trouble != batcher.None.String() && s.Trouble != batcher.Barred.String() { // barred is a reason not to be ready
+		f.Troubles = append(f.Troubles, "Salesforce holds requests back: "+s.Trouble)
+	}
+	if s.Budget.Spent {
+		f.Troubles = append(f.Troubles, "our share of the org's daily API requests is used up")
+	}
+	if s.Spool != nil && 2*s.Spool.DiskBytes > s.Spool.MaxBytes {
+		f.Troubles = append(f.Troubles, "the spool is more than half full")
+	}
+	return f
+}
+
+// requests are the sender's counts, which are metrics.
+func (d *Daemon) requests() []Requests {
+	counted := []Requests{}
+	for _, name := range d.set.ListMetricNames() {
+		var r Requests
+		if _, err := fmt.Sscanf(name, "steno_requests_total{endpoint=%q,outcome=%q}", &r.Endpoint, &r.Outcome); err == nil {
+			r.Count = d.set.GetOrCreateCounter(name).Get()
+			counted = append(counted, r)
+		}
+	}
+	return counted
+}
+
+func (d *Daemon) budget() BudgetShown {
+	p := d.batcher.Pace()
+	b := BudgetShown{
+		Known: p.Known, Left: math.Floor(p.Left), RunsOutSeconds: math.Round(p.RunsOut.Seconds()),
+		Short: p.On, Spent: p.Spent, WaitSeconds: p.Wait.Seconds(),
+	}
+	if limit, known := d.client.Limit(); known {
+		b.Max, b.Used = limit.Max, limit.Used
+	}
+	return b
 }
 
 func showAccount(a spool.Account, now time.Time) AccountShown {
@@ -78,7 +154,12 @@ func (d *Daemon) serveStatus(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
 	w.Header().Set("Content-Type", "application/json")
-	if err := json.NewEncoder(w).Encode(d.Status(ctx)); err != nil {
+	status := d.Status(ctx)
+	status.Monitor.Hour = d.monitor.Hour(time.Now())
+	if d.ownPage(r) != nil { // sums are for everybody who gets here, calls are not
+		status.Monitor.Calls.Shown, status.Monitor.Rejected, status.Monitor.Connections = nil, nil, nil
+	}
+	if err := json.NewEncoder(w).Encode(status); err != nil {
 		d.log.Debug("status not told", "cause", err)
 	}
 }

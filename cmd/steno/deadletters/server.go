@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -54,17 +55,46 @@ func allowed(r *http.Request, name string) error {
 	if err != nil || !remote.Addr().IsLoopback() && remote.Addr().Unmap() != localAddress(r.Context()) {
 		return errors.New("dead letters are for clients on this machine only")
 	}
-	host := r.Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err != nil && !strings.EqualFold(host, "localhost") && (name == "" || !strings.EqualFold(host, name)) {
-		return fmt.Errorf("the Host header is %q: must be an address, localhost, or the host of the admin address", r.Host)
+	if err := knownHost(r.Host, name); err != nil {
+		return err
 	}
 	for _, name := range []string{"Origin", "Sec-Fetch-Site"} {
 		if v := r.Header.Get(name); v != "" && v != "none" {
 			return fmt.Errorf("the header %s is %q: dead letters are not for pages in a browser", name, v)
 		}
+	}
+	return nil
+}
+
+// knownHost refuses a Host header with a name that is not one of names: a page
+// may give this machine a name of its own, and then asks from the same site.
+// Whoever asks for an address or localhost knows whom he asks.
+func knownHost(header string, names ...string) error {
+	host := header
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil || strings.EqualFold(host, "localhost") {
+		return nil
+	}
+	if host != "" && slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(host, name) }) {
+		return nil
+	}
+	return fmt.Errorf("the Host header is %q: must be an address, localhost, or the host of the admin address", header)
+}
+
+// OwnPage lets programs in, and in a browser only pages that came from the
+// admin listener itself, under an address, localhost or one of names. It is for
+// what the monitor page asks for.
+func OwnPage(r *http.Request, names ...string) error {
+	if err := knownHost(r.Host, names...); err != nil {
+		return err
+	}
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+		return fmt.Errorf("the header Sec-Fetch-Site is %q: this is for the monitor page only", site)
+	}
+	if origin := r.Header.Get("Origin"); origin != "" && !strings.EqualFold(strings.TrimPrefix(strings.TrimPrefix(origin, "http://"), "https://"), r.Host) {
+		return fmt.Errorf("the header Origin is %q: this is for the monitor page only", origin)
 	}
 	return nil
 }

@@ -1,0 +1,91 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"example.com/steno/batcher"
+	"example.com/steno/batcher/spool"
+	"example.com/steno/cmd/steno/deadletters"
+	"example.com/steno/cmd/steno/monitor"
+)
+
+// watchedSpool tells the monitor of what is made safe and of what is taken out.
+type watchedSpool struct {
+	spool.Spool
+	monitor *monitor.Monitor
+}
+
+// Append tells of the wait for the spool, which is long when it is full.
+func (w watchedSpool) Append(ctx context.Context, group []spool.Record) error {
+	stored := w.monitor.Storing(group)
+	err := w.Spool.Append(ctx, group)
+	stored(err)
+	return err
+}
+
+// Read tells of what the batcher gets.
+func (w watchedSpool) Read(ctx context.Context, buf []spool.Record) (int, error) {
+	n, err := w.Spool.Read(ctx, buf)
+	w.monitor.Read(buf[:n])
+	return n, err
+}
+
+// watchedSender tells the monitor of requests that leave and come back.
+type watchedSender struct {
+	batcher.Sender
+	monitor *monitor.Monitor
+}
+
+// Send makes one attempt.
+func (w watchedSender) Send(ctx context.Context, r batcher.Request) batcher.Outcome {
+	w.monitor.Sending(r)
+	o := w.Sender.Send(ctx, r)
+	w.monitor.Answered(r, o)
+	return o
+}
+
+// newMonitor returns the daemon's monitor and the hub that shows it.
+func (d *Daemon) newMonitor() (*monitor.Monitor, *monitor.Hub) {
+	m := monitor.New(monitor.Config{
+		Text: d.settings.MonitorText == "on", Org: d.settings.SFOrg, Metrics: d.set,
+		Company: func() time.Duration { return d.batcher.Pace().Wait },
+	})
+	return m, monitor.NewHub(d.nowEvent, d.hourEvent)
+}
+
+// lookTime bounds the look at the token for the page, which is made every
+// second: a login that hangs must not stop the page.
+const lookTime = 200 * time.Millisecond
+
+func (d *Daemon) nowEvent(ctx context.Context) []byte {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	return d.event(d.Status(ctx))
+}
+
+func (d *Daemon) hourEvent(context.Context) []byte { return d.event(d.monitor.Hour(time.Now())) }
+
+// event is a value on one line of JSON.
+func (d *Daemon) event(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		d.log.Error("BUG: the monitor cannot be shown", "error", err)
+		return []byte("null")
+	}
+	return b
+}
+
+// ownPage keeps out the pages of others: a browser on a machine that reaches the
+// admin address would ask on behalf of whatever page somebody looks at.
+func (d *Daemon) ownPage(r *http.Request) error {
+	host, _, err := net.SplitHostPort(d.settings.AdminListen)
+	if err != nil {
+		host = ""
+	}
+	return deadletters.OwnPage(r, append(slices.Clone(d.settings.MonitorHosts), host)...)
+}

@@ -1,0 +1,141 @@
+package monitor
+
+import (
+	"strings"
+	"time"
+
+	"example.com/steno/batcher/spool"
+	"example.com/steno/ingest"
+)
+
+// callKey names a call.
+type callKey struct{ org, key string }
+
+// call is what is known of one call.
+//
+//	L1  it is active while a stream of it is open; one that only posts over HTTP,
+//	    while something was heard of it within quiet
+//	L2  it is kept while it is active, while something of it is not settled, and
+//	    for quiet after that
+//	L3  there are at most maxCalls, maxSaid utterances and maxPartials partials
+//	    of each, and maxText bytes of each text: older utterances make room,
+//	    further calls and partials are not kept
+type call struct {
+	key     callKey
+	since   time.Time // when it was first heard of
+	heard   time.Time // when the newest utterance was received, or anything else of the call happened
+	streams map[spool.StreamID]uint64
+	dialect string // of the connection that took a stream last
+	said    []*said
+	partial map[string]partial // by speaker
+	lane    lane
+	waiting int // utterances that are not settled
+
+	customer, agent time.Time // when each side was last heard; zero: never
+}
+
+// said is one utterance as the agent sees it, with its four stamps.
+type said struct {
+	sender                              string // Salesforce's sender type
+	text                                string // empty unless Config.Text
+	spoken, received, written, answered time.Time
+	clock                               time.Duration // by how much its engine's clock was behind
+	tries                               int
+	rejected                            string // the reason
+}
+
+// settled is true once the utterance's fate is known.
+func (s *said) settled() bool { return !s.answered.IsZero() }
+
+// partial is speech that is not final.
+type partial struct {
+	sender, text string
+	at           time.Time
+}
+
+const (
+	maxCalls    = 20_000
+	maxSaid     = 12
+	maxPartials = 4
+	maxText     = 500
+	quiet       = 2 * time.Minute
+	// stale is when a partial that nothing followed is not shown any more.
+	stale = 10 * time.Second
+	// recent is how recently the one side must have spoken for the other's
+	// silence to mean something.
+	recent = time.Minute
+)
+
+func (c *call) active(now time.Time) bool { // L1
+	return len(c.streams) > 0 || c.dialect == "" && now.Sub(c.heard) < quiet
+}
+
+// over says whether nobody needs to know of the call any more (L2).
+func (c *call) over(now time.Time) bool {
+	return len(c.streams) == 0 && c.waiting == 0 && now.Sub(c.heard) >= quiet
+}
+
+// add notes an utterance.
+func (c *call) add(s *said, speaker string) {
+	if len(c.said) == maxSaid {
+		c.said = append(c.said[:0], c.said[1:]...)
+	}
+	c.said = append(c.said, s)
+	delete(c.partial, speaker)
+	if s.received.After(c.heard) {
+		c.heard = s.received
+	}
+	side := &c.agent
+	if isCustomer(s.sender) {
+		side = &c.customer
+	}
+	if s.received.After(*side) {
+		*side = s.received
+	}
+}
+
+// isCustomer tells the two sides of a call apart by Salesforce's sender types.
+func isCustomer(sender string) bool { return sender == "END_USER" || sender == "EXTERNAL_USER" }
+
+// hint notes a partial.
+func (c *call) hint(now time.Time, p ingest.Partial, text bool) {
+	if _, known := c.partial[p.Speaker]; !known && len(c.partial) >= maxPartials {
+		return
+	}
+	if c.partial == nil {
+		c.partial = map[string]partial{}
+	}
+	shown := partial{sender: p.SenderType, at: now}
+	if text {
+		shown.text = cut(p.Content)
+	}
+	c.partial[p.Speaker] = shown
+	c.heard = now
+}
+
+// silentSide is the side that has been silent for as long as quiet while the
+// other one was heard of late: a leg that does not arrive looks like that. It is
+// empty where both speak, or neither does.
+func (c *call) silentSide(now time.Time) string {
+	if len(c.streams) == 0 || now.Sub(c.since) < quiet {
+		return ""
+	}
+	silent := func(side time.Time) bool { return side.IsZero() || now.Sub(side) >= quiet }
+	speaks := func(side time.Time) bool { return !side.IsZero() && now.Sub(side) < recent }
+	switch {
+	case silent(c.customer) && speaks(c.agent):
+		return "customer"
+	case silent(c.agent) && speaks(c.customer):
+		return "agent"
+	}
+	return ""
+}
+
+// cut bounds a text without cutting a rune in two. The text is copied: it must
+// not keep the message alive that it is a part of.
+func cut(text string) string {
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText], "") + "…"
+	}
+	return strings.Clone(text)
+}

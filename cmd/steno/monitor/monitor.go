@@ -1,0 +1,290 @@
+package monitor
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/tidwall/gjson"
+
+	"example.com/steno/batcher"
+	"example.com/steno/batcher/spool"
+	"example.com/steno/ingest"
+)
+
+// Config says what a Monitor may know and who tells it.
+type Config struct {
+	Text    bool                 // keep and show what was said
+	Org     string               // the only org's name, for metrics
+	Company func() time.Duration // the most that an utterance may wait for company at the moment; must not wait
+	Metrics *metrics.Set
+}
+
+// Monitor hears of what happens along the flow. Its methods may be called from
+// many goroutines and never wait for more than each other.
+type Monitor struct {
+	cfg   Config
+	meter meter
+
+	mu       sync.Mutex // guards what follows
+	history  history
+	calls    map[callKey]*call
+	links    map[uint64]*link
+	web      link
+	journeys map[spool.Position]*journey
+	storing  map[*storing]struct{}
+	rejected []Rejection // the last of them, newest last
+	swept    time.Time
+}
+
+// storing is a group of utterances that the spool is making safe.
+type storing struct {
+	utterances int
+	since      time.Time // when the oldest of them was received
+}
+
+// maxRejected is how many rejections are remembered.
+const maxRejected = 20
+
+// New returns a monitor that has heard of nothing yet.
+func New(cfg Config) *Monitor {
+	m := &Monitor{
+		cfg: cfg, history: newHistory(), calls: map[callKey]*call{}, links: map[uint64]*link{}, web: link{dialect: web},
+		journeys: map[spool.Position]*journey{}, storing: map[*storing]struct{}{},
+	}
+	m.meter = newMeter(cfg, m)
+	return m
+}
+
+// Watch is what ingest tells the monitor.
+func (m *Monitor) Watch() ingest.Watch {
+	return ingest.Watch{Connected: m.connected, Gone: m.gone, Opened: m.opened, Released: m.released}
+}
+
+func (m *Monitor) connected(c ingest.Connection) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.links[c.ID] = &link{id: c.ID, dialect: c.Dialect, remote: c.Remote, since: time.Now()}
+}
+
+func (m *Monitor) gone(id uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.links, id)
+}
+
+func (m *Monitor) opened(o ingest.Opened) {
+	now := time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.call(now, callKey{o.Stream.Org, o.Call})
+	if l := m.links[o.Connection]; l != nil && c.streams[o.Stream] != o.Connection {
+		l.streams++
+		c.dialect = l.dialect
+	}
+	c.streams[o.Stream], c.heard = o.Connection, now
+}
+
+// released looks through the calls only where the stream's own key is not the
+// call's: a transfer.
+func (m *Monitor) released(id spool.StreamID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.calls[callKey{id.Org, id.Call}]
+	if _, open := m.streamsOf(c)[id]; !open {
+		for _, other := range m.calls {
+			if _, open := other.streams[id]; open {
+				c = other
+			}
+		}
+	}
+	if connection, open := m.streamsOf(c)[id]; open {
+		delete(c.streams, id)
+		if l := m.links[connection]; l != nil {
+			l.streams--
+		}
+	}
+}
+
+func (m *Monitor) streamsOf(c *call) map[spool.StreamID]uint64 {
+	if c == nil {
+		return nil
+	}
+	return c.streams
+}
+
+// call finds a call, or hears of it for the first time. The lock is held.
+func (m *Monitor) call(now time.Time, key callKey) *call {
+	c := m.calls[key]
+	if c == nil {
+		m.sweep(now)
+		c = &call{key: key, since: now, heard: now, streams: map[spool.StreamID]uint64{}}
+		if len(m.calls) < maxCalls { // L3: else its utterances are followed, and it is not shown
+			m.calls[key] = c
+		}
+	}
+	return c
+}
+
+// sweep forgets the calls that are over, at most every ten seconds. The lock is
+// held.
+func (m *Monitor) sweep(now time.Time) {
+	if now.Sub(m.swept) < 10*time.Second {
+		return
+	}
+	m.swept = now
+	maps.DeleteFunc(m.calls, func(_ callKey, c *call) bool { return c.over(now) })
+}
+
+// Partial takes in speech that is not final.
+func (m *Monitor) Partial(p ingest.Partial) {
+	now := time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c := m.calls[callKey{p.Stream.Org, p.Call}]; c != nil {
+		c.hint(now, p, m.cfg.Text)
+	}
+}
+
+// Storing notes that the spool is asked to make records safe. The caller calls
+// stored when it has, or has failed to.
+func (m *Monitor) Storing(group []spool.Record) (stored func(error)) {
+	s := &storing{}
+	for i := range group {
+		if r := &group[i]; !r.Ended {
+			s.utterances++
+			if s.since.IsZero() || r.Received.Before(s.since) {
+				s.since = r.Received
+			}
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.storing[s] = struct{}{}
+	return func(err error) {
+		now := time.Now()
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		delete(m.storing, s)
+		if err == nil {
+			m.history.book(now, func(slot *slot) { slot.accepted += uint32(s.utterances) })
+		}
+	}
+}
+
+// Read notes what the batcher has taken from the spool.
+func (m *Monitor) Read(records []spool.Record) {
+	now := time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range records {
+		if r := &records[i]; !r.Ended {
+			m.begin(now, r)
+		}
+	}
+}
+
+// begin begins an utterance's journey. The lock is held.
+func (m *Monitor) begin(now time.Time, r *spool.Record) {
+	c := m.call(now, callKey{r.Org, r.Call})
+	s := &said{sender: gjson.GetBytes(r.Message, "senderType").Str, spoken: r.Spoken, received: r.Received}
+	if m.cfg.Text {
+		s.text = cut(gjson.GetBytes(r.Message, "content").Str)
+	}
+	j := &journey{call: c, said: s, read: now, laneBefore: c.lane.busy(now), dialect: unknown}
+	if l := m.linkOf(c, r); l != nil {
+		l.heard = r.Received
+		l.clock.hear(r.Received, r.Received.Sub(r.Spoken))
+		s.clock, j.dialect = l.clock.error(), l.dialect
+	}
+	c.add(s, r.Speaker)
+	c.waiting++
+	m.journeys[r.Position] = j
+}
+
+// Sending notes that a request leaves.
+func (m *Monitor) Sending(r batcher.Request) {
+	now, company := time.Now(), m.cfg.Company()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range r.Entries {
+		for i := range e.Utterances {
+			if j := m.journeys[e.Utterances[i].Position]; j != nil {
+				j.leave(now, company)
+				j.call.lane.take(now)
+				j.said.tries = e.Utterances[i].Attempts
+			}
+		}
+	}
+}
+
+// Answered notes that a request has come back. What it settles is told by
+// Settled.
+func (m *Monitor) Answered(r batcher.Request, o batcher.Outcome) {
+	now := time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range r.Entries {
+		for i := range e.Utterances {
+			if j := m.journeys[e.Utterances[i].Position]; j != nil {
+				j.land(now)
+				j.call.lane.free(now)
+				if !o.Written.IsZero() {
+					j.said.written = o.Written
+				}
+			}
+		}
+	}
+	m.history.book(now, func(s *slot) {
+		s.requests++
+		if o.Err != nil {
+			s.refused++
+		}
+	})
+}
+
+// Settled notes what has become of utterances.
+func (m *Monitor) Settled(all []batcher.Settled) {
+	now := time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range all {
+		m.settle(now, &all[i])
+	}
+}
+
+// settle ends a journey. The lock is held.
+func (m *Monitor) settle(now time.Time, s *batcher.Settled) {
+	j := m.journeys[s.Position]
+	if j == nil {
+		return
+	}
+	delete(m.journeys, s.Position)
+	j.call.waiting--
+	j.said.answered, j.said.rejected = s.Answered, s.Rejected
+	if s.Rejected != "" {
+		m.reject(now, s)
+		return
+	}
+	spent := j.spent(s.Answered, 0)
+	speech := max(0, s.Answered.Sub(j.said.spoken)-j.said.clock)
+	m.meter.delivered(j.dialect, speech, spent)
+	m.history.book(now, func(slot *slot) {
+		slot.speech.add(speech)
+		slot.delivery.add(s.Answered.Sub(j.said.received))
+		for i, d := range spent {
+			slot.spent[i] += d
+		}
+		slot.settled++
+	})
+}
+
+// reject remembers a rejection, without a word of what was said. The lock is held.
+func (m *Monitor) reject(now time.Time, s *batcher.Settled) {
+	if len(m.rejected) == maxRejected {
+		m.rejected = append(m.rejected[:0], m.rejected[1:]...)
+	}
+	m.rejected = append(m.rejected, Rejection{At: now.UTC(), Org: s.Org, Call: s.Call, MessageID: s.MessageID, Reason: s.Rejected})
+	m.history.book(now, func(slot *slot) { slot.rejected++ })
+}

@@ -1,0 +1,135 @@
+package monitor
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// shownCalls are the calls for the snapshot. The lock is held.
+func (m *Monitor) shownCalls(now time.Time) CallsShown {
+	oldest := m.oldest()
+	var active []*call
+	shown := CallsShown{Shown: []CallShown{}}
+	for _, c := range m.calls {
+		if !c.active(now) && c.waiting == 0 {
+			continue
+		}
+		active = append(active, c)
+		if c.silentSide(now) != "" {
+			shown.OneSided++
+		}
+	}
+	shown.Active = len(active)
+	for _, c := range first(active, now, oldest, maxShown) {
+		shown.Shown = append(shown.Shown, c.show(now, oldest[c], 1))
+	}
+	return shown
+}
+
+// first are the first n calls: those in trouble, the worst of them first, then
+// the newest. The order of the others does not change from one second to the
+// next, so that they can be read.
+func first(calls []*call, now time.Time, oldest map[*call]time.Time, n int) []*call {
+	rank := func(c *call) float64 {
+		if at, waits := oldest[c]; waits && now.Sub(at) > time.Second {
+			return now.Sub(at).Seconds()
+		}
+		if c.silentSide(now) != "" {
+			return .5
+		}
+		return 0
+	}
+	ranks := make(map[*call]float64, len(calls))
+	for _, c := range calls {
+		if r := rank(c); r > 0 {
+			ranks[c] = r
+		}
+	}
+	slices.SortFunc(calls, func(a, b *call) int {
+		return cmp.Or(cmp.Compare(ranks[b], ranks[a]), b.since.Compare(a.since), cmp.Compare(a.key.key, b.key.key))
+	})
+	return calls[:min(n, len(calls))]
+}
+
+// Search returns the calls whose key has a part in it, not all if they are
+// many, and how many there are.
+func (m *Monitor) Search(now time.Time, part string) (shown []CallShown, found int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var calls []*call
+	for key, c := range m.calls {
+		if strings.Contains(strings.ToLower(key.key), strings.ToLower(part)) {
+			calls = append(calls, c)
+		}
+	}
+	oldest, shown := m.oldest(), []CallShown{}
+	for _, c := range first(calls, now, oldest, maxShown) {
+		shown = append(shown, c.show(now, oldest[c], 1))
+	}
+	return shown, len(calls)
+}
+
+// Call returns all that is known of one call.
+func (m *Monitor) Call(now time.Time, org, key string) (CallShown, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.calls[callKey{org, key}]
+	if c == nil {
+		return CallShown{}, false
+	}
+	return c.show(now, m.oldest()[c], maxSaid), true
+}
+
+// oldest is when the oldest utterance of each call that waits was received. The
+// lock is held.
+func (m *Monitor) oldest() map[*call]time.Time {
+	oldest := map[*call]time.Time{}
+	for _, j := range m.journeys {
+		if at, known := oldest[j.call]; !known || j.said.received.Before(at) {
+			oldest[j.call] = j.said.received
+		}
+	}
+	return oldest
+}
+
+// show shows a call with its last utterances.
+func (c *call) show(now, oldest time.Time, last int) CallShown {
+	s := CallShown{
+		Org: c.key.org, Key: c.key.key, Dialect: cmp.Or(c.dialect, web), Age: inSeconds(now.Sub(c.since)),
+		Open: len(c.streams) > 0, Waiting: c.waiting, Silent: c.silentSide(now), Said: []SaidShown{},
+	}
+	if !oldest.IsZero() {
+		s.Oldest = inSeconds(now.Sub(oldest))
+	}
+	for _, u := range c.said[max(0, len(c.said)-last):] {
+		s.Said = append(s.Said, u.show(now))
+	}
+	for _, speaker := range slices.Sorted(maps.Keys(c.partial)) {
+		if p := c.partial[speaker]; now.Sub(p.at) < stale {
+			s.Partials = append(s.Partials, SaidShown{Sender: p.sender, Text: p.text, Received: p.at.UnixMilli()})
+		}
+	}
+	return s
+}
+
+// show shows an utterance; what is not settled yet has waited until now.
+func (s *said) show(now time.Time) SaidShown {
+	end := now
+	if s.settled() {
+		end = s.answered
+	}
+	return SaidShown{
+		Sender: s.sender, Text: s.text, Spoken: millis(s.spoken), Received: millis(s.received), Written: millis(s.written),
+		Answered: millis(s.answered), Latency: inSeconds(max(0, end.Sub(s.spoken)-s.clock)), Requests: s.tries, Rejected: s.rejected,
+	}
+}
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
