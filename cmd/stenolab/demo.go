@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"net"
 	"time"
@@ -25,6 +26,8 @@ type demoCommand struct {
 	AnswerTime orgsim.AnswerTime `help:"How long the simulated Salesforce takes to answer." default:"100ms±50%"`
 	Faults     orgsim.Rates      `help:"Random faults of the simulated Salesforce, as for stenolab org."`
 	Urgent     int               `help:"Every so many utterances one is urgent; 0: none." default:"100"`
+	Hold       bool              `help:"Play on until Ctrl-C, whatever --duration says, so that one can look at the monitor page."`
+	Admin      string            `help:"Address of the daemon's admin listener, which serves the monitor page; default: a free port." default:"127.0.0.1:0"`
 	Quiet      bool              `help:"Show no messages, only the account."`
 }
 
@@ -42,8 +45,14 @@ func (d demoCommand) Run(ctx context.Context, p cli.Process) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.Stdout, "%d calls at once from %s, %v× as fast as life, for %v\n", d.Calls, from, d.Speed, d.Duration)
+	span := d.Duration.String()
+	if d.Hold {
+		d.Duration, span = 0, "as long as nobody presses Ctrl-C"
+	}
+	fmt.Fprintf(p.Stdout, "%d calls at once from %s, %v× as fast as life, for %s\n", d.Calls, from, d.Speed, span)
 	fmt.Fprintf(p.Stdout, "engines → %s → Salesforce, simulated at %s, which answers in %v\n", s.url, s.org.Addr(), d.AnswerTime)
+	_, admin := s.daemon.Addresses()
+	fmt.Fprintf(p.Stdout, "the monitor: http://%s/\n", admin)
 	if err := s.play(ctx, p, d, calls); err != nil {
 		return err
 	}
@@ -73,7 +82,7 @@ func (d demoCommand) stage(log *slog.Logger) (*stage, error) {
 		return nil, fmt.Errorf("open the org: %w", err)
 	}
 	settings, err := daemon.ParseSettings([]string{
-		"STENO_LISTEN=" + d.Listen, "STENO_ADMIN_LISTEN=127.0.0.1:0", "STENO_SPOOL_DIR=memory",
+		"STENO_LISTEN=" + d.Listen, "STENO_ADMIN_LISTEN=" + d.Admin, "STENO_SPOOL_DIR=memory", "STENO_MONITOR_TEXT=on",
 		"STENO_SF_LOGIN_URL=http://" + s.org.Addr().String(), "STENO_SF_CLIENT_ID=demo", "STENO_SF_CLIENT_SECRET=demo",
 		"STENO_SF_CALL_CENTER=DemoCenter", "STENO_SF_CERT=DemoCert",
 	})
@@ -104,6 +113,10 @@ func (s *stage) play(ctx context.Context, p cli.Process, d demoCommand, calls []
 	defer stop()
 	screen := newConsole(p, s.progress)
 	screen.quiet = d.Quiet
+	end := ctx.Done()
+	if d.Hold { // then Ctrl-C ends the play, and everything after it in order
+		ctx = context.WithoutCancel(ctx)
+	}
 	g, gctx := errgroup.WithContext(ctx)
 	orgCtx, closeOrg := context.WithCancel(context.WithoutCancel(ctx))
 	defer closeOrg()
@@ -118,11 +131,27 @@ func (s *stage) play(ctx context.Context, p cli.Process, d demoCommand, calls []
 	})
 	g.Go(func() error {
 		defer drain()
-		return s.engine.run(daemonCtx, workload.Play(calls, workload.PlayOptions{
+		return s.engine.run(daemonCtx, until(end, workload.Play(calls, workload.PlayOptions{
 			Concurrent: d.Calls, Seed: 1, Speed: d.Speed, Duration: d.Duration, RandomPhase: true,
-		}))
+		})))
 	})
 	return g.Wait()
+}
+
+// until ends a play when end is closed, with the arrival after that.
+func until(end <-chan struct{}, arrivals iter.Seq[workload.Arrival]) iter.Seq[workload.Arrival] {
+	return func(yield func(workload.Arrival) bool) {
+		for a := range arrivals {
+			select {
+			case <-end:
+				return
+			default:
+			}
+			if !yield(a) {
+				return
+			}
+		}
+	}
 }
 
 func (s *stage) progress() string {

@@ -125,6 +125,9 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // a proxy that keeps events back shows nothing live
 	out := http.NewResponseController(w)
+	if _, err := fmt.Fprint(w, "retry: 1000\n\n"); err != nil { // ms, after which a browser asks again when a daemon has gone
+		return
+	}
 	for {
 		select {
 		case e := <-viewer:

@@ -31,7 +31,7 @@ func (m *Monitor) Snapshot(now time.Time, f Facts) View {
 	recent, minute := m.history.seconds.last(now, nowSlots), m.history.seconds.last(now, len(m.history.seconds.slots))
 	hour := m.history.hour.last(now, hourSlots)
 	v := View{
-		At: now.UTC(), Rates: m.rates(now),
+		At: now.UTC(), Text: m.cfg.Text, Rates: m.rates(now),
 		Latency: Latencies{
 			Now: latencyOf(&recent.speech), Minute: latencyOf(&minute.speech), Hour: latencyOf(&hour.speech), Delivery: latencyOf(&minute.delivery),
 		},

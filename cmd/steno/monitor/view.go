@@ -8,6 +8,7 @@ import (
 // seconds.
 type View struct {
 	At          time.Time         `json:"at"`
+	Text        bool              `json:"text"` // what is said is shown
 	Verdict     Verdict           `json:"verdict"`
 	Rates       Rates             `json:"rates"` // of the last ten seconds
 	Latency     Latencies         `json:"latency"`
