@@ -1,19 +1,25 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"example.com/steno/cmd/internal/cli"
+	"example.com/steno/cmd/steno/daemon"
 	"example.com/steno/sfclient/orgsim"
 )
 
 // TestDemo is what a newcomer sees first, with a second of play.
 func TestDemo(t *testing.T) {
 	var out bytes.Buffer
-	d := demoCommand{Calls: 20, Speed: 20, Duration: time.Second, Listen: "127.0.0.1:0", Urgent: 10, AnswerTime: orgsim.AnswerTime{Median: 5 * time.Millisecond}}
+	d := demoCommand{Calls: 20, Speed: 20, Duration: time.Second, Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Urgent: 10, AnswerTime: orgsim.AnswerTime{Median: 5 * time.Millisecond}}
 	err := d.Run(t.Context(), cli.Process{Stdout: &out, Stderr: &out})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
@@ -33,9 +39,61 @@ func TestDemoFailsWhenItShould(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := demoCommand{Calls: 5, Speed: 20, Duration: time.Second, Listen: "127.0.0.1:0", Faults: faults, Quiet: true}
+	d := demoCommand{Calls: 5, Speed: 20, Duration: time.Second, Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Faults: faults, Quiet: true}
 	if err := d.Run(t.Context(), cli.Process{Stdout: &out, Stderr: &out}); err == nil {
 		t.Errorf("a demo that lost utterances ended well:\n%s", out.String())
+	}
+}
+
+// TestDemoHolds: what is held on plays until it is interrupted, and has its
+// monitor meanwhile.
+func TestDemoHolds(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	screen, out := io.Pipe()
+	d := demoCommand{Calls: 20, Speed: 20, Duration: time.Millisecond, Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Hold: true, Quiet: true}
+	done := make(chan error, 1)
+	go func() {
+		done <- d.Run(ctx, cli.Process{Stdout: out, Stderr: io.Discard})
+		out.Close()
+	}()
+	lines := bufio.NewScanner(screen)
+	for lines.Scan() {
+		if at, found := strings.CutPrefix(lines.Text(), "the monitor: "); found {
+			waitForDelivery(t, at)
+			interrupt()
+		}
+	}
+	if err := <-done; err != nil {
+		t.Errorf("the demo ended with %v when it was interrupted", err)
+	}
+}
+
+// waitForDelivery waits until the daemon's status shows a delivery, and checks
+// that its monitor page is there.
+func waitForDelivery(t *testing.T, at string) {
+	t.Helper()
+	get := func(path string) []byte {
+		resp, err := http.Get(at + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("GET %s: %s, %v", path, resp.Status, err)
+		}
+		return body
+	}
+	for delivered := uint64(0); delivered == 0; {
+		var status daemon.Status
+		if err := json.Unmarshal(get("status.json"), &status); err != nil {
+			t.Fatal(err)
+		}
+		delivered = status.Account.Delivered
+	}
+	if page := get(""); !bytes.Contains(page, []byte("<title>Steno</title>")) {
+		t.Errorf("the monitor page is %.200s", page)
 	}
 }
 

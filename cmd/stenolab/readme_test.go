@@ -131,7 +131,7 @@ func speakVosk(w http.ResponseWriter, r *http.Request) {
 
 // runningStage is the demo's org and daemon, running. stop drains them.
 func runningStage(t *testing.T) (s *stage, stop func()) {
-	d := demoCommand{Calls: 1, Listen: "127.0.0.1:0", AnswerTime: orgsim.AnswerTime{}}
+	d := demoCommand{Calls: 1, Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", AnswerTime: orgsim.AnswerTime{}}
 	s, err := d.stage(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err != nil {
 		t.Fatal(err)
