@@ -201,7 +201,7 @@ func (c *connection) release() {
 func (c *connection) let(s *stream, now time.Time) {
 	delete(c.streams, s)
 	c.server.registry.wait(s, now)
-	c.tellReleased(s.id)
+	c.tellReleased(s)
 	signal(c.server.wake)
 }
 

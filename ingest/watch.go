@@ -9,7 +9,7 @@ type Watch struct {
 	Connected func(Connection)
 	Gone      func(connection uint64)
 	Opened    func(Opened)
-	Released  func(spool.StreamID) // nobody speaks on the stream any more, for now or for ever
+	Released  func(id spool.StreamID, ended bool) // nobody speaks on the stream any more; ended: for ever
 }
 
 // Connection is one WebSocket.
@@ -69,8 +69,8 @@ func (c *connection) tellOpened(o *opening) {
 }
 
 // tellReleased tells of a stream that it has let go. The lock is held.
-func (c *connection) tellReleased(id spool.StreamID) {
+func (c *connection) tellReleased(s *stream) {
 	if tell := c.server.cfg.Watch.Released; tell != nil {
-		tell(id)
+		tell(s.id, s.ended)
 	}
 }

@@ -18,7 +18,7 @@ func (t *told) watch() ingest.Watch {
 		Connected: func(c ingest.Connection) { add("connected %d %s %s", c.ID, c.Dialect, c.Remote) },
 		Gone:      func(id uint64) { add("gone %d", id) },
 		Opened:    func(o ingest.Opened) { add("opened %d %s %s", o.Connection, o.Stream.ID, o.Call) },
-		Released:  func(id spool.StreamID) { add("released %s", id.ID) },
+		Released:  func(id spool.StreamID, ended bool) { add("released %s %v", id.ID, ended) },
 	}
 }
 
@@ -45,7 +45,7 @@ func TestWatchHearsOfConnectionsAndStreams(t *testing.T) {
 			t.Errorf("Active() = %d, %d after the end, want none", connections, calls)
 		}
 	})
-	told.want(t, "connected 1 steno.v1 127.0.0.1:1", "opened 1 leg first", "released leg", "gone 1")
+	told.want(t, "connected 1 steno.v1 127.0.0.1:1", "opened 1 leg first", "released leg true", "gone 1")
 }
 
 // An engine's stream is open as soon as its connection is there, and the watch
@@ -59,5 +59,5 @@ func TestWatchHearsOfEngines(t *testing.T) {
 		}
 		c.bye(1000)
 	})
-	told.want(t, "connected 1 vosk 127.0.0.1:1", "opened 1 vosk/END_USER a", "released vosk/END_USER", "gone 1")
+	told.want(t, "connected 1 vosk 127.0.0.1:1", "opened 1 vosk/END_USER a", "released vosk/END_USER true", "gone 1")
 }

@@ -13,8 +13,8 @@ type callKey struct{ org, key string }
 
 // call is what is known of one call.
 //
-//	L1  it is active while a stream of it is open; one that only posts over HTTP,
-//	    while something was heard of it within quiet
+//	L1  it is active while a stream of it is open, and for quiet after something
+//	    was last heard of it, unless the last stream to go has ended
 //	L2  it is kept while it is active, while something of it is not settled, and
 //	    for quiet after that
 //	L3  there are at most maxCalls, maxSaid utterances and maxPartials partials
@@ -29,7 +29,8 @@ type call struct {
 	said    []*said
 	partial map[string]partial // by speaker
 	lane    lane
-	waiting int // utterances that are not settled
+	waiting int  // utterances that are not settled
+	ended   bool // the stream that was let go last has
 
 	customer, agent time.Time // when each side was last heard; zero: never
 }
@@ -67,7 +68,7 @@ const (
 )
 
 func (c *call) active(now time.Time) bool { // L1
-	return len(c.streams) > 0 || c.dialect == "" && now.Sub(c.heard) < quiet
+	return len(c.streams) > 0 || !c.ended && now.Sub(c.heard) < quiet
 }
 
 // over says whether nobody needs to know of the call any more (L2).

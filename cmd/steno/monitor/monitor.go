@@ -51,7 +51,7 @@ const maxRejected = 20
 func New(cfg Config) *Monitor {
 	m := &Monitor{
 		cfg: cfg, history: newHistory(), calls: map[callKey]*call{}, links: map[uint64]*link{}, web: link{dialect: web},
-		journeys: map[spool.Position]*journey{}, storing: map[*storing]struct{}{},
+		rejected: []Rejection{}, journeys: map[spool.Position]*journey{}, storing: map[*storing]struct{}{},
 	}
 	m.meter = newMeter(cfg, m)
 	return m
@@ -83,12 +83,12 @@ func (m *Monitor) opened(o ingest.Opened) {
 		l.streams++
 		c.dialect = l.dialect
 	}
-	c.streams[o.Stream], c.heard = o.Connection, now
+	c.streams[o.Stream], c.heard, c.ended = o.Connection, now, false
 }
 
 // released looks through the calls only where the stream's own key is not the
 // call's: a transfer.
-func (m *Monitor) released(id spool.StreamID) {
+func (m *Monitor) released(id spool.StreamID, ended bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := m.calls[callKey{id.Org, id.Call}]
@@ -101,6 +101,7 @@ func (m *Monitor) released(id spool.StreamID) {
 	}
 	if connection, open := m.streamsOf(c)[id]; open {
 		delete(c.streams, id)
+		c.ended = ended
 		if l := m.links[connection]; l != nil {
 			l.streams--
 		}

@@ -78,7 +78,7 @@ type StageShown struct {
 
 // CallsShown are the calls that most need to be looked at.
 type CallsShown struct {
-	Active   int         `json:"active"`
+	Active   int         `json:"active"`   // among them those that only came over HTTP
 	OneSided int         `json:"oneSided"` // of them, those with a silent side
 	Shown    []CallShown `json:"shown"`    // in trouble first, then the newest; not all
 }

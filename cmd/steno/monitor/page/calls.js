@@ -125,7 +125,6 @@ const Calls = (() => {
   function update(calls, text) {
     latest = calls.shown;
     shownText = text;
-    document.getElementById("calls").textContent = calls.active;
     const more = calls.active > calls.shown.length ? "the " + calls.shown.length + " that need a look, or are newest" : "";
     document.getElementById("calls-note").textContent = [calls.oneSided ? calls.oneSided + " with a silent side" : "", more].filter(Boolean).join("; ");
     document.getElementById("text-note").textContent = shownText ? "" : "What is said is not shown: STENO_MONITOR_TEXT is off.";

@@ -122,6 +122,7 @@ function side(s) {
   facts("requests", s.requests.map((r) => [short(r) + ", " + r.outcome, whole(r.count), r.outcome !== "accepted"]));
   put("request-rate", rate(s.monitor.rates.requests) + (s.monitor.rates.refused ? ", refused " + rate(s.monitor.rates.refused) : ""));
   put("connections", whole(s.connections));
+  put("calls", whole(s.calls));
   const clock = (skew) => (Math.abs(skew) > 1 ? [clockWords(skew)] : clockWords(skew));
   table("engines", s.monitor.engines.map((e) => [e.dialect, whole(e.connections), clock(e.skew)]));
   table("links", (s.monitor.connections || []).map((c) => [c.dialect + " " + c.remote, whole(c.streams), c.heard < 0 ? "never" : seconds(c.heard) + " ago", clock(c.skew)]));
