@@ -118,7 +118,7 @@ func TestMonitorShowsWhatWaits(t *testing.T) {
 		r.org.Down(orgsim.Silent)
 		r.say(s, "a", 3)
 		time.Sleep(2 * time.Second)
-		if got := stageOf(r.status().Monitor, "salesforce"); got.Inside == 0 || got.Oldest < 1.5 {
+		if got := stageOf(r.status().Monitor, "salesforce"); got.Inside == 0 || got.Longest < 1.5 {
 			t.Errorf("two seconds into the silence at Salesforce are %+v, want some, nearly 2 s old", got)
 		}
 		r.say(s, "a", 1)

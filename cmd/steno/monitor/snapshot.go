@@ -54,13 +54,13 @@ func verdict(now time.Time, f Facts, v *View, settled uint32) Verdict {
 		waited = now.Sub(f.Oldest)
 	}
 	for i := range v.Stages {
-		waited = max(waited, time.Duration(v.Stages[i].Oldest*float64(time.Second)))
+		waited = max(waited, time.Duration(v.Stages[i].Longest*float64(time.Second)))
 	}
 	reason := strings.Join(f.Troubles, "; ")
 	switch {
 	case waited > latePending, v.Latency.Now.P95 > lateLatency.Seconds():
 		worst := slices.MaxFunc(v.Stages, func(a, b StageShown) int {
-			return cmp.Compare(max(a.Mean, a.Oldest), max(b.Mean, b.Oldest))
+			return cmp.Compare(max(a.Mean, a.Longest), max(b.Mean, b.Longest))
 		})
 		return Verdict{State: Late, Stage: worst.Name, Reason: reason}
 	case reason != "":
@@ -84,19 +84,20 @@ func (m *Monitor) stages(now time.Time, company time.Duration, f Facts) []StageS
 	for s := range stages {
 		shown[s].Name = s.String()
 	}
-	put := func(s stage, n int, since time.Time) {
+	put := func(s stage, n int, longest time.Duration) {
 		shown[s].Inside += n
 		if n > 0 {
-			shown[s].Oldest = max(shown[s].Oldest, inSeconds(now.Sub(since)))
+			shown[s].Longest = max(shown[s].Longest, inSeconds(longest))
 		}
 	}
 	for _, j := range m.journeys {
-		put(j.where(now, company), 1, j.said.received)
+		at, spent := j.where(now, company), j.spent(now, company)
+		put(at, 1, spent[at])
 	}
 	for s := range m.storing {
-		put(inSpool, s.utterances, s.since)
+		put(inSpool, s.utterances, now.Sub(s.since))
 	}
-	// What waits on the disk only is older than nothing that the batcher holds.
+	// What waits on the disk only came after all that the batcher holds.
 	if behind := int(f.Pending) - len(m.journeys); behind > 0 {
 		shown[inSpool].Inside += behind
 	}

@@ -70,10 +70,10 @@ type Latency struct {
 
 // StageShown is a stage of the way: what it took of late, and what is in it.
 type StageShown struct {
-	Name   string  `json:"name"`
-	Mean   float64 `json:"mean"`   // of the utterances accepted in the last ten seconds
-	Inside int     `json:"inside"` // utterances, now
-	Oldest float64 `json:"oldest"` // of them: how long it has been in this stage and those before it, since its receipt
+	Name    string  `json:"name"`
+	Mean    float64 `json:"mean"`    // of the utterances accepted in the last ten seconds
+	Inside  int     `json:"inside"`  // utterances, now
+	Longest float64 `json:"longest"` // that one of them has been in this stage
 }
 
 // CallsShown are the calls that most need to be looked at.

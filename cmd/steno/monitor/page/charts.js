@@ -10,7 +10,7 @@ const Charts = (() => {
     const axis = { stroke: css("--soft"), grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line"), width: 1 }, font: "11px system-ui, sans-serif" };
     return Object.assign({
       width: Math.max(200, box.clientWidth), height: Math.max(120, box.clientHeight), legend: { show: false }, cursor: { show: false },
-      axes: [Object.assign({}, axis, { values: "{HH}:{mm}", space: 60 }), Object.assign({}, axis, { size: 42 })],
+      axes: [Object.assign({}, axis, { values: "{HH}:{mm}", space: 60, incrs: [60, 120, 300, 600, 900, 1800] }), Object.assign({}, axis, { size: 42 })],
       scales: { y: { range: (u, min, max) => [0, Math.max(max * 1.1, 0.5)] } }, series: [{}].concat(series),
     }, extra || {});
   }
@@ -18,8 +18,21 @@ const Charts = (() => {
   const line = (color, width) => ({ stroke: css(color), width: width || 1.5, points: { show: false }, spanGaps: false });
   const gaps = (values) => values.map((v) => (v > 0 ? v : null)); // 0: nothing was accepted
 
-  function draw(hour) {
-    last = hour;
+  // since leaves out what was before the first utterance, so that the charts of a
+  // young daemon can be read: five minutes at least are shown.
+  function since(hour) {
+    const begun = hour.rate.findIndex((v) => v > 0);
+    const skip = Math.max(0, Math.min(begun < 0 ? 0 : begun - 1, hour.rate.length - 30));
+    const cut = (a) => a.slice(skip);
+    return {
+      step: hour.step, begin: hour.begin + skip * hour.step, p50: cut(hour.p50), p95: cut(hour.p95), p99: cut(hour.p99), rate: cut(hour.rate),
+      stages: hour.stages.map((s) => ({ name: s.name, mean: cut(s.mean) })),
+    };
+  }
+
+  function draw(whole) {
+    last = whole;
+    const hour = since(whole);
     const x = hour.p50.map((_, i) => hour.begin + i * hour.step);
     const boxes = ["chart-latency", "chart-stages", "chart-rate"].map((id) => document.getElementById(id));
     charts.forEach((c) => c.destroy());

@@ -33,7 +33,7 @@ function verdict(s) {
 }
 
 // oldest is the oldest of what waits: safe, or not safe yet.
-function oldest(s) { return Math.max(s.account.oldestPendingSeconds, ...s.monitor.stages.map((t) => t.oldest)); }
+function oldest(s) { return Math.max(s.account.oldestPendingSeconds, ...s.monitor.stages.map((t) => t.longest)); }
 
 function skews(s) { return s.monitor.engines.reduce((a, e) => (Math.abs(e.skew) > Math.abs(a) ? e.skew : a), 0); }
 const clockWords = (skew) => (skew === 0 ? "right" : seconds(Math.abs(skew)) + (skew > 0 ? " behind" : " ahead"));
@@ -57,8 +57,8 @@ function flow(s) {
   $("flow").replaceChildren(...s.monitor.stages.map((t) => {
     const li = make("li", t.name);
     li.id = "stage-" + t.name;
-    if (w[t.name] || t.name === late || t.oldest > 2 || t.mean > 1.5) li.classList.add("hot");
-    const inside = t.inside ? whole(t.inside) + " here now" + (t.oldest ? ", " + seconds(t.oldest) + " old" : "") : "none here now";
+    if (w[t.name] || t.name === late || t.longest > 1 || t.mean > 1) li.classList.add("hot");
+    const inside = t.inside ? whole(t.inside) + " here now" + (t.longest ? ", for up to " + seconds(t.longest) : "") : "none here now";
     li.append(make("h3", "", stageWords[t.name][0]), make("p", "what", stageWords[t.name][1]), make("p", "mean", total ? seconds(t.mean) : "–"), make("p", "inside", inside));
     if (w[t.name]) li.append(make("p", "warn", w[t.name]));
     return li;
