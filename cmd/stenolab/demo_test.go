@@ -48,6 +48,20 @@ func TestDemoFailsWhenItShould(t *testing.T) {
 // TestDemoHolds: what is held on plays until it is interrupted, and has its
 // monitor meanwhile.
 func TestDemoHolds(t *testing.T) {
+	looked := false
+	heldDemo(t, func(monitor string) {
+		waitForDelivery(t, monitor)
+		looked = true
+	})
+	if !looked {
+		t.Error("the demo told no address of its monitor")
+	}
+}
+
+// heldDemo runs a demo, and look with the address of its monitor; then it is
+// interrupted.
+func heldDemo(t *testing.T, look func(monitor string)) {
+	t.Helper()
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	screen, out := io.Pipe()
@@ -60,7 +74,7 @@ func TestDemoHolds(t *testing.T) {
 	lines := bufio.NewScanner(screen)
 	for lines.Scan() {
 		if at, found := strings.CutPrefix(lines.Text(), "the monitor: "); found {
-			waitForDelivery(t, at)
+			look(at)
 			interrupt()
 		}
 	}

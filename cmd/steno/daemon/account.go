@@ -38,9 +38,25 @@ func writeStore(w io.Writer, s spool.Spool) {
 		st = d.Stats()
 	}
 	metrics.WriteGaugeUint64(w, "steno_spool_disk_bytes", st.Bytes)
+	metrics.WriteGaugeUint64(w, "steno_spool_max_bytes", st.MaxBytes)
 	metrics.WriteGaugeUint64(w, "steno_spool_recovered_utterances", st.Recovered)
 	metrics.WriteGaugeUint64(w, "steno_spool_damaged_utterances", st.Lost)
 	metrics.WriteCounterUint64(w, "steno_spool_store_errors_total", st.StoreErrors)
+}
+
+// unreadyCodes are the codes of every reason not to be ready.
+var unreadyCodes = []string{"draining", "salesforce_token", "salesforce_barred", "spool"}
+
+// writeReadiness writes which reasons not to be ready there are.
+func writeReadiness(w io.Writer, reasons []reason) {
+	for _, code := range unreadyCodes {
+		holds := slices.ContainsFunc(reasons, func(r reason) bool { return r.Code == code })
+		value := uint64(0)
+		if holds {
+			value = 1
+		}
+		metrics.WriteGaugeUint64(w, fmt.Sprintf("steno_unready{why=%q}", code), value)
+	}
 }
 
 // rejectReasons are all that there are, so that an alert finds each of them at

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/pprof"
 	"time"
@@ -57,6 +58,14 @@ func (d *Daemon) serveReady(w http.ResponseWriter, r *http.Request) {
 	if err := json.NewEncoder(w).Encode(answer); err != nil {
 		d.log.Debug("readiness not told", "cause", err)
 	}
+}
+
+// writeReadiness writes the reasons of the moment. A login under way is waited
+// for no longer than a scrape can.
+func (d *Daemon) writeReadiness(w io.Writer) {
+	ctx, cancel := context.WithTimeout(context.Background(), lookTime)
+	defer cancel()
+	writeReadiness(w, d.unready(ctx))
 }
 
 // reason is why the daemon is not ready, in a word for programs and in words

@@ -85,6 +85,7 @@ func wire(s Settings, client *sfclient.Client, kept spool.Spool, set *metrics.Se
 		writeStore(w, d.spool)
 		writeLetters(w, d.spool.DeadLetters().Kept())
 		writeLimit(w, d.client)
+		d.writeReadiness(w)
 	})
 	return d
 }

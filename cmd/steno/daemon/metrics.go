@@ -12,6 +12,7 @@ type Metric struct {
 // flow. Those of the Go process come on top.
 func AllMetrics() []Metric {
 	return []Metric{
+		{"steno_unready{why}", "gauge", "1 for each reason not to be ready that holds, as in /readyz"},
 		{"steno_connections", "gauge", "connections of engines"},
 		{"steno_calls_active", "gauge", "calls with a stream that is open or may come back"},
 		{"steno_ingest_connections_refused_total{why}", "counter", "connections turned away before they began"},
@@ -29,6 +30,7 @@ func AllMetrics() []Metric {
 		{"steno_oldest_pending_seconds", "gauge", "age of the oldest of them; 0: there is none"},
 		{"steno_spool_bytes", "gauge", "size of their messages"},
 		{"steno_spool_disk_bytes", "gauge", "size of the spool on the disk, what is settled and not yet gone included; 0 in memory"},
+		{"steno_spool_max_bytes", "gauge", "what it may take there: STENO_SPOOL_MAX_BYTES; 0 in memory"},
 		{"steno_spool_recovered_utterances", "gauge", "utterances found waiting at the start; those in flight when the last daemon was killed may be sent twice"},
 		{"steno_spool_damaged_utterances", "gauge", "acknowledged utterances that the disk has lost"},
 		{"steno_spool_store_errors_total", "counter", "errors that JetStream has logged"},
