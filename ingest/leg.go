@@ -28,6 +28,7 @@ type leg struct {
 	channels     map[string]string // channel → sender type, or sender type:participantId; "": all that are not named
 	speakers     map[string]string // the engine's label → the same
 	values       url.Values
+	trace        string // W3C traceparent of the request that connected
 }
 
 // leg reads the URL. status is what to answer a request with that has a fault.
@@ -41,7 +42,7 @@ func (s *Server) leg(r *http.Request) (l *leg, status int, f *fault) {
 	case r.Method == http.MethodPost && !d.Post:
 		return nil, http.StatusMethodNotAllowed, invalid("%s speaks over a WebSocket: connect one here", d.Name)
 	}
-	l = &leg{dialect: d, org: s.cfg.Org, values: r.URL.Query()}
+	l = &leg{dialect: d, org: s.cfg.Org, values: r.URL.Query(), trace: traceparent(given(r.Header.Get("Traceparent")))}
 	return l, http.StatusBadRequest, l.read(s.cfg.Org)
 }
 
@@ -140,7 +141,7 @@ func (l *leg) name() string {
 
 // opening is the stream that the leg's words of a call belong to.
 func (l *leg) opening(call string) *opening {
-	o := &opening{id: spool.StreamID{Org: l.org, Call: call, ID: l.name()}, call: call, urgent: l.urgent}
+	o := &opening{id: spool.StreamID{Org: l.org, Call: call, ID: l.name()}, call: call, urgent: l.urgent, trace: l.trace}
 	if l.parent != "" {
 		o.call = l.parent
 	}

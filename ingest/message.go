@@ -49,7 +49,7 @@ type message struct {
 	channels, urgent, events, reason                gjson.Result
 	seq, messageID, participantID, senderType       gjson.Result
 	startTime, endTime, startOffset, endOffset      gjson.Result
-	channel, content                                gjson.Result
+	channel, content, traceparent                   gjson.Result
 
 	unknown int // fields that the protocol does not have
 }
@@ -109,6 +109,8 @@ func (m *message) field(name string) *gjson.Result {
 		return &m.channel
 	case "content":
 		return &m.content
+	case "traceparent":
+		return &m.traceparent
 	}
 	return nil
 }

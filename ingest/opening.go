@@ -16,7 +16,8 @@ type opening struct {
 	start     int64  // the stream's startTime in ms since the epoch; 0: not given
 	channels  map[string]speaker
 	urgent    bool
-	delivered bool // the client wants to hear of deliveries
+	delivered bool   // the client wants to hear of deliveries
+	trace     string // W3C traceparent; empty: none
 }
 
 // speaker is who said something, in Salesforce's terms.
@@ -51,6 +52,7 @@ func (m *message) opening(org string) (o *opening, ignored int, f *fault) {
 			return nil, 0, f
 		}
 	}
+	o.trace = traceparent(m.traceparent)
 	if o.urgent, f = flag("urgent", m.urgent, false); f != nil {
 		return nil, 0, f
 	}

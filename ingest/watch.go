@@ -27,6 +27,7 @@ type Opened struct {
 	Connection uint64
 	Stream     spool.StreamID
 	Call       string // the vendorCallKey that the transcript goes out under
+	Trace      string // the W3C traceparent that the client gave; empty: none, or one that is not well formed
 }
 
 // Active counts what is there at the moment: connections, and calls with a
@@ -64,7 +65,7 @@ func (s *Server) gone(c *connection) {
 // tellOpened tells of a stream that the connection has taken. The lock is held.
 func (c *connection) tellOpened(o *opening) {
 	if tell := c.server.cfg.Watch.Opened; tell != nil {
-		tell(Opened{Connection: c.id, Stream: o.id, Call: o.call})
+		tell(Opened{Connection: c.id, Stream: o.id, Call: o.call, Trace: o.trace})
 	}
 }
 

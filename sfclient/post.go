@@ -65,6 +65,9 @@ func (c *Client) post(ctx context.Context, p post) (reply, *Error) {
 	if p.authorization != "" {
 		req.Header.Set("Authorization", p.authorization)
 	}
+	if traceparent := traceOf(ctx); traceparent != "" {
+		req.Header.Set("Traceparent", traceparent)
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		ambiguous, written := w.outcome()

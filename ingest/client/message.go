@@ -32,6 +32,10 @@ type Open struct {
 	// Urgent makes every utterance urgent: it waits for no company.
 	Urgent bool `json:"urgent,omitempty"`
 
+	// Traceparent is a W3C trace context, which goes out with the requests that
+	// carry the stream's utterances.
+	Traceparent string `json:"traceparent,omitempty"`
+
 	// Events asks for more than acknowledgements: "delivered" for
 	// Config.OnDelivered.
 	Events []string `json:"events,omitempty"`

@@ -40,6 +40,7 @@ type Daemon struct {
 	letters  letters
 	monitor  *monitor.Monitor
 	hub      *monitor.Hub
+	traces   traces
 	draining atomic.Bool
 
 	lastWords string // the account at the end of Run
@@ -72,13 +73,13 @@ func wire(s Settings, client *sfclient.Client, kept spool.Spool, set *metrics.Se
 			MaxWait: s.BatchMaxWait, StretchWait: s.BatchStretchWait, Reserve: s.APIReserve, MixSpeakers: s.BatchSpeakers == "mixed",
 			Grace: s.BatchGrace, EndGrace: s.BatchEndGrace,
 		},
-		Spool: watched, Sender: watchedSender{newSender(client, d.set), d.monitor}, OnSettled: d.settled, Metrics: d.set, Log: log,
+		Spool: watched, Sender: watchedSender{newSender(client, d.set), d.monitor, &d.traces}, OnSettled: d.settled, Metrics: d.set, Log: log,
 		History: s.readHistory(log),
 	})
 	d.ingest = ingest.New(ingest.Config{
 		Tokens: s.IngestTokens, QueryToken: s.IngestQueryToken, Org: s.SFOrg, Window: s.IngestWindow, Resume: s.IngestResume,
 		MaxContent: s.IngestMaxContent, MaxConnections: s.IngestMaxConnections, MaxStreams: s.IngestMaxStreams, MaxRate: s.IngestMaxRate,
-		OnPartial: d.monitor.Partial, Watch: d.monitor.Watch(),
+		OnPartial: d.monitor.Partial, Watch: d.watch(),
 	}, watched, d.set, log)
 	d.set.RegisterMetricsWriter(func(w io.Writer) {
 		writeAccount(w, d.spool.Account(), time.Now())

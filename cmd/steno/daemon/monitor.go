@@ -12,6 +12,8 @@ import (
 	"example.com/steno/batcher/spool"
 	"example.com/steno/cmd/steno/deadletters"
 	"example.com/steno/cmd/steno/monitor"
+	"example.com/steno/ingest"
+	"example.com/steno/sfclient"
 )
 
 // watchedSpool tells the monitor of what is made safe and of what is taken out.
@@ -35,16 +37,18 @@ func (w watchedSpool) Read(ctx context.Context, buf []spool.Record) (int, error)
 	return n, err
 }
 
-// watchedSender tells the monitor of requests that leave and come back.
+// watchedSender tells the monitor of requests that leave and come back, and
+// gives them their trace.
 type watchedSender struct {
 	batcher.Sender
 	monitor *monitor.Monitor
+	traces  *traces
 }
 
 // Send makes one attempt.
 func (w watchedSender) Send(ctx context.Context, r batcher.Request) batcher.Outcome {
 	w.monitor.Sending(r)
-	o := w.Sender.Send(ctx, r)
+	o := w.Sender.Send(sfclient.WithTrace(ctx, w.traces.parent(r)), r)
 	w.monitor.Answered(r, o)
 	return o
 }
@@ -56,6 +60,15 @@ func (d *Daemon) newMonitor() (*monitor.Monitor, *monitor.Hub) {
 		Company: func() time.Duration { return d.batcher.Pace().Wait },
 	})
 	return m, monitor.NewHub(d.nowEvent, d.hourEvent)
+}
+
+// watch is what ingest tells: the monitor, and the traces.
+func (d *Daemon) watch() ingest.Watch {
+	w := d.monitor.Watch()
+	opened, released := w.Opened, w.Released
+	w.Opened = func(o ingest.Opened) { d.traces.opened(o); opened(o) }
+	w.Released = func(id spool.StreamID, ended bool) { d.traces.released(id, time.Now()); released(id, ended) }
+	return w
 }
 
 // lookTime bounds the look at the token for the page, which is made every

@@ -33,24 +33,25 @@ func (m *Monitor) shownCalls(now time.Time) CallsShown {
 // the newest. The order of the others does not change from one second to the
 // next, so that they can be read.
 func first(calls []*call, now time.Time, oldest map[*call]time.Time, n int) []*call {
-	rank := func(c *call) float64 {
+	type ranked struct {
+		trouble time.Duration
+		*call
+	}
+	all := make([]ranked, len(calls))
+	for i, c := range calls {
+		all[i].call = c
 		if at, waits := oldest[c]; waits && now.Sub(at) > time.Second {
-			return now.Sub(at).Seconds()
-		}
-		if c.silentSide(now) != "" {
-			return .5
-		}
-		return 0
-	}
-	ranks := make(map[*call]float64, len(calls))
-	for _, c := range calls {
-		if r := rank(c); r > 0 {
-			ranks[c] = r
+			all[i].trouble = now.Sub(at)
+		} else if c.silentSide(now) != "" {
+			all[i].trouble = time.Second
 		}
 	}
-	slices.SortFunc(calls, func(a, b *call) int {
-		return cmp.Or(cmp.Compare(ranks[b], ranks[a]), b.since.Compare(a.since), cmp.Compare(a.key.key, b.key.key))
+	slices.SortFunc(all, func(a, b ranked) int {
+		return cmp.Or(cmp.Compare(b.trouble, a.trouble), b.since.Compare(a.since), cmp.Compare(a.key.key, b.key.key))
 	})
+	for i := range all {
+		calls[i] = all[i].call
+	}
 	return calls[:min(n, len(calls))]
 }
 
