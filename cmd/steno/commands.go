@@ -14,6 +14,7 @@ import (
 type commands struct {
 	Serve       serveCommand        `cmd:"" default:"1" help:"Run the daemon (the default)."`
 	Check       checkCommand        `cmd:"" help:"Check the settings, the org's six endpoints and this machine. Changes nothing."`
+	Probe       probeCommand        `cmd:"" help:"Send a marked utterance through the running daemon to a test call, and measure it."`
 	Call        callCommands        `cmd:"" help:"Salesforce's call endpoints by hand."`
 	Transcript  transcriptCommands  `cmd:"" help:"Salesforce's transcript endpoints by hand."`
 	Spool       spoolCommands       `cmd:"" help:"What waits on the disk."`

@@ -41,6 +41,7 @@ type Daemon struct {
 	monitor  *monitor.Monitor
 	hub      *monitor.Hub
 	traces   traces
+	probing  probing
 	draining atomic.Bool
 
 	lastWords string // the account at the end of Run
@@ -65,6 +66,7 @@ func New(ctx context.Context, s Settings, log *slog.Logger) (*Daemon, error) {
 func wire(s Settings, client *sfclient.Client, kept spool.Spool, set *metrics.Set, log *slog.Logger) *Daemon {
 	d := &Daemon{settings: s, log: log, set: set, spool: kept, client: client}
 	d.letters = newLetters(d)
+	d.probing = newProbing(set)
 	d.monitor, d.hub = d.newMonitor()
 	watched := watchedSpool{d.spool, d.monitor}
 	d.batcher = batcher.New(batcher.Config{
@@ -157,6 +159,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g.Go(func() error { return d.ingest.Run(hard) })
 	g.Go(func() error { return d.watchUsage(gctx) })
 	g.Go(func() error { return d.keepHistory(hard, d.settings.historyPath()) })
+	g.Go(func() error { return d.probe(gctx) })
 	g.Go(func() error { return d.letters.sweep(hard) })
 	g.Go(func() error { return d.hub.Run(hard) })
 	g.Go(func() error {

@@ -46,6 +46,8 @@ func AllMetrics() []Metric {
 		{"steno_stage_seconds{stage}", "histogram", "where the time of an utterance went that Salesforce has accepted: engine, spool, company, lane, held, salesforce; they add up"},
 		{"steno_console_latency_seconds{org,dialect}", "histogram", "end of speech → accepted by Salesforce, the error of the engine's clock taken off"},
 		{"steno_engine_skew_seconds{dialect}", "gauge", "by how much the worst clock of the dialect's engines is behind; below 0: ahead"},
+		{"steno_probes_total{outcome}", "counter", "probes, delivered or lost"},
+		{"steno_probe_seconds", "gauge", "what the last probe took from its being sent to Salesforce's acceptance; NaN: it was lost, or there was none"},
 		{"steno_calls_one_sided", "gauge", "calls with a side that has been silent for two minutes while the other spoke"},
 		{"steno_utterances_delivered_total", "counter", "utterances accepted by Salesforce"},
 		{"steno_utterances_rejected_total{reason}", "counter", "utterances given up, by reason"},

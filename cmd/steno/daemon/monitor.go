@@ -56,7 +56,7 @@ func (w watchedSender) Send(ctx context.Context, r batcher.Request) batcher.Outc
 // newMonitor returns the daemon's monitor and the hub that shows it.
 func (d *Daemon) newMonitor() (*monitor.Monitor, *monitor.Hub) {
 	m := monitor.New(monitor.Config{
-		Text: d.settings.MonitorText == "on", Org: d.settings.SFOrg, Metrics: d.set,
+		Text: d.settings.MonitorText == "on", Org: d.settings.SFOrg, Probe: d.settings.ProbeCall, Metrics: d.set,
 		Company: func() time.Duration { return d.batcher.Pace().Wait },
 	})
 	return m, monitor.NewHub(d.nowEvent, d.hourEvent)

@@ -88,6 +88,7 @@ func (r *rig) start() {
 	r.admin, r.done = memnet.Listen(), make(chan error, 1)
 	r.daemon = wire(s, sf, r.disk.open(), metrics.NewSet(), log)
 	r.daemon.doors, r.daemon.admin = r.doors, r.admin
+	r.daemon.probing.dialer = r.dialer()
 	ctx, drain := context.WithCancel(r.t.Context())
 	r.drain = drain
 	done, daemon := r.done, r.daemon

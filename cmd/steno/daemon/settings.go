@@ -68,6 +68,9 @@ type Settings struct {
 	MonitorText  string   `env:"MONITOR_TEXT" envDefault:"off" doc:"on: the monitor page shows what is said in the calls, to everybody who reaches the admin address. It is personal data"`
 	MonitorHosts []string `env:"MONITOR_HOSTS" doc:"names under which browsers may ask for the monitor page, beside addresses, localhost and the host of STENO_ADMIN_LISTEN, comma separated"`
 
+	Probe     time.Duration `env:"PROBE" envDefault:"0s" doc:"every so often a marked utterance goes through the whole flow to the call STENO_PROBE_CALL, and is measured. 0s: never"`
+	ProbeCall string        `env:"PROBE_CALL" doc:"vendorCallKey of the test call that probes are sent to; Salesforce must know it"`
+
 	DrainTimeout time.Duration `env:"DRAIN_TIMEOUT" envDefault:"20s" doc:"after SIGTERM: how long what was accepted may take to reach Salesforce"`
 	LogFormat    string        `env:"LOG_FORMAT" envDefault:"auto" doc:"text, json, or auto: text on a terminal, else JSON"`
 	LogLevel     string        `env:"LOG_LEVEL" envDefault:"info" doc:"debug, info, warn or error"`
@@ -134,6 +137,8 @@ func (s *Settings) check() (faults []error) {
 	u, err := url.Parse(s.SFLoginURL)
 	fault(err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http", "SF_LOGIN_URL", "is %q: must be a URL such as https://<domain>.my.salesforce.com", s.SFLoginURL)
 	fault(s.SpoolSync != durable.SyncAlways && s.SpoolSync != durable.SyncInterval, "SPOOL_SYNC", "is %q: must be always or interval", s.SpoolSync)
+	fault(s.Probe < 0 || s.Probe > 0 && s.Probe < time.Second, "PROBE", "is %v: must be 0s or at least 1s", s.Probe)
+	fault(s.Probe > 0 && s.ProbeCall == "", "PROBE_CALL", "is missing: STENO_PROBE needs a test call to send to")
 	fault(s.MonitorText != "on" && s.MonitorText != "off", "MONITOR_TEXT", "is %q: must be on or off", s.MonitorText)
 	fault(s.SpoolMaxBytes < 1<<20, "SPOOL_MAX_BYTES", "is %d: must be at least 1048576", s.SpoolMaxBytes)
 	fault(s.SpoolMaxAge < 0, "SPOOL_MAX_AGE", "is %v: must not be below 0", s.SpoolMaxAge)

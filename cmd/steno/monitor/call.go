@@ -31,6 +31,7 @@ type call struct {
 	lane    lane
 	waiting int  // utterances that are not settled
 	ended   bool // the stream that was let go last has
+	probe   bool // only probes speak in it
 
 	customer, agent time.Time // when each side was last heard; zero: never
 }
@@ -118,7 +119,7 @@ func (c *call) hint(now time.Time, p ingest.Partial, text bool) {
 // other one was heard of late: a leg that does not arrive looks like that. It is
 // empty where both speak, or neither does.
 func (c *call) silentSide(now time.Time) string {
-	if len(c.streams) == 0 || now.Sub(c.since) < quiet {
+	if len(c.streams) == 0 || c.probe || now.Sub(c.since) < quiet {
 		return ""
 	}
 	silent := func(side time.Time) bool { return side.IsZero() || now.Sub(side) >= quiet }

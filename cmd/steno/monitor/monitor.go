@@ -17,6 +17,7 @@ import (
 type Config struct {
 	Text    bool                 // keep and show what was said
 	Org     string               // the only org's name, for metrics
+	Probe   string               // the vendorCallKey of the call that probes are sent to, of which nobody expects two sides
 	Company func() time.Duration // the most that an utterance may wait for company at the moment; must not wait
 	Metrics *metrics.Set
 }
@@ -120,7 +121,7 @@ func (m *Monitor) call(now time.Time, key callKey) *call {
 	c := m.calls[key]
 	if c == nil {
 		m.sweep(now)
-		c = &call{key: key, since: now, heard: now, streams: map[spool.StreamID]uint64{}}
+		c = &call{key: key, since: now, heard: now, streams: map[spool.StreamID]uint64{}, probe: key.key != "" && key.key == m.cfg.Probe}
 		if len(m.calls) < maxCalls { // L3: else its utterances are followed, and it is not shown
 			m.calls[key] = c
 		}
