@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -223,4 +224,32 @@ func TestCallIsBounded(t *testing.T) {
 	if c.hint(noon, ingest.Partial{Speaker: "a", Content: "secret"}, false); c.partial["a"].text != "" {
 		t.Error("a partial's text is kept though it may not be")
 	}
+}
+
+// The calls that are shown are those that a sort would put first.
+func TestFirst(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var calls []*call
+		oldest := map[*call]time.Time{}
+		for i := range rapid.IntRange(0, 40).Draw(t, "calls") {
+			c := &call{key: callKey{key: fmt.Sprint(i)}, since: noon.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "since")) * time.Second)}
+			if wait := rapid.IntRange(0, 3).Draw(t, "waits"); wait > 0 {
+				oldest[c] = noon.Add(-time.Duration(wait) * time.Second)
+			}
+			calls = append(calls, c)
+		}
+		key := func(c *call) string { // sorts as the calls do
+			wait := time.Duration(0)
+			if at, waits := oldest[c]; waits && noon.Sub(at) > time.Second {
+				wait = noon.Sub(at)
+			}
+			return fmt.Sprintf("%d %d %s", 9-wait/time.Second, 9-c.since.Sub(noon)/time.Second, c.key.key)
+		}
+		want := slices.SortedFunc(slices.Values(calls), func(a, b *call) int { return strings.Compare(key(a), key(b)) })
+		n := rapid.IntRange(1, 45).Draw(t, "n")
+		got := first(calls, noon, oldest, n)
+		if want = want[:min(n, len(want))]; !slices.Equal(got, want) {
+			t.Fatalf("the first %d are %d calls, want %d in the order of a sort", n, len(got), len(want))
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 )
@@ -32,27 +33,47 @@ func (m *Monitor) shownCalls(now time.Time) CallsShown {
 // first are the first n calls: those in trouble, the worst of them first, then
 // the newest. The order of the others does not change from one second to the
 // next, so that they can be read.
+//
+// Each call is compared with the last of those found so far, and seldom with
+// more: to sort a thousand every second would be most of what the page costs.
 func first(calls []*call, now time.Time, oldest map[*call]time.Time, n int) []*call {
-	type ranked struct {
-		trouble time.Duration
-		*call
-	}
-	all := make([]ranked, len(calls))
-	for i, c := range calls {
-		all[i].call = c
+	best := make([]ranked, 0, n+1)
+	for _, c := range calls {
+		r := ranked{call: c}
 		if at, waits := oldest[c]; waits && now.Sub(at) > time.Second {
-			all[i].trouble = now.Sub(at)
+			r.trouble = now.Sub(at)
 		} else if c.silentSide(now) != "" {
-			all[i].trouble = time.Second
+			r.trouble = time.Second
 		}
+		if len(best) == n && !r.before(best[n-1]) {
+			continue
+		}
+		at := sort.Search(len(best), func(i int) bool { return r.before(best[i]) })
+		best = slices.Insert(best, at, r)
+		best = best[:min(n, len(best))]
 	}
-	slices.SortFunc(all, func(a, b ranked) int {
-		return cmp.Or(cmp.Compare(b.trouble, a.trouble), b.since.Compare(a.since), cmp.Compare(a.key.key, b.key.key))
-	})
-	for i := range all {
-		calls[i] = all[i].call
+	shown := make([]*call, len(best))
+	for i := range best {
+		shown[i] = best[i].call
 	}
-	return calls[:min(n, len(calls))]
+	return shown
+}
+
+// ranked is a call and how bad its trouble is.
+type ranked struct {
+	trouble time.Duration
+	*call
+}
+
+// before is first's order.
+func (r ranked) before(other ranked) bool {
+	switch {
+	case r.trouble != other.trouble:
+		return r.trouble > other.trouble
+	case !r.since.Equal(other.since):
+		return r.since.After(other.since)
+	}
+	return r.key.key < other.key.key
 }
 
 // Search returns the calls whose key has a part in it, not all if they are
