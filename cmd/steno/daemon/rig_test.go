@@ -118,16 +118,23 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-// counted is a transport that knows how many requests were under way at most.
+// counted is a transport that knows how many requests were under way at most,
+// and under which traces.
 type counted struct {
 	http.RoundTripper
 	mu        sync.Mutex
 	now, most int
+	traces    []string // the traceparents of transcript requests
 }
 
 func (c *counted) RoundTrip(req *http.Request) (*http.Response, error) {
 	c.add(1)
 	defer c.add(-1)
+	if strings.HasSuffix(req.URL.Path, "Messages") {
+		c.mu.Lock()
+		c.traces = append(c.traces, req.Header.Get("Traceparent"))
+		c.mu.Unlock()
+	}
 	return c.RoundTripper.RoundTrip(req)
 }
 

@@ -23,9 +23,10 @@ import (
 	"example.com/steno/cmd/steno/daemon"
 )
 
-// The README's pictures are taken of a demo that has played for some minutes:
+// The README's pictures are taken of a demo that has played the project's own
+// calls, not real ones, for some minutes:
 //
-//	go run ./cmd/stenolab demo --hold --calls 60 --quiet
+//	go run ./cmd/stenolab demo --hold --calls 60 --quiet --recording testdata/calls/…
 //	go test ./cmd/steno/monitor -run Layout -pictures http://127.0.0.1:…/
 var pictures = flag.String("pictures", "", "take the README's pictures of the monitor page at this address")
 
