@@ -23,7 +23,7 @@ function verdict(s) {
   const stage = v.stage ? stageWords[v.stage] : null;
   switch (v.state) {
     case "fine": put("headline", "Agents see speech in time"); put("because", within); break;
-    case "late": put("headline", "Agents see speech late"); put("because", (s.account.pending ? waits : within) + " Most of the time goes here: " + stage[0] + " (" + stage[1] + ")." + (v.reason ? " " + v.reason + "." : "")); break;
+    case "late": put("headline", "Agents see speech late"); put("because", (oldest(s) > 2 || !now.count ? waits : within) + " Most of the time goes here: " + stage[0] + " (" + stage[1] + ")." + (v.reason ? " " + v.reason + "." : "")); break;
     case "trouble": put("headline", "Agents see speech in time, but"); put("because", v.reason); break;
     default: put("headline", "Nobody is speaking"); put("because", "No utterance in the last minute, and none that waits.");
   }
