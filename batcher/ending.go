@@ -28,6 +28,11 @@ const (
 	// endingsKept is how long after its end a straggler of a call is known.
 	endingsKept = 24 * time.Hour
 	maxEndings  = 200_000
+
+	// flushTime is how long the last words of a call may take to leave before
+	// they count as late: Salesforce does not close a conversation in the
+	// instant in which an engine says that it is over.
+	flushTime = 5 * time.Second
 )
 
 func newEndings() endings { return endings{at: map[string]time.Time{}} }

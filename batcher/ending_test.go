@@ -35,6 +35,9 @@ func TestWhatIsLeftOfAnEndedCall(t *testing.T) {
 	b.say("a:x")
 	b.end("a") // 2
 	b.want("R4: an ended call is flushed", "a[1]")
+	if b.inAir[0].late != 0 {
+		t.Error("the flush at a call's end counts as late")
+	}
 	b.answer(Result{Verdict: Retry}, Down)
 	b.pass(59 * time.Second)
 	b.want("R10: within the grace it is sent", "a[1]")

@@ -8,12 +8,14 @@ func (p *packer) take(now time.Time, pick func(*Request), proof bool) Request {
 	pick(&r)
 	for i := range r.Entries {
 		b := p.calls[r.Entries[i].Call]
+		end, ended := p.endings.at[b.call]
+		ended = ended && now.Sub(end) > flushTime
 		p.unqueue(b)
 		b.inFlight = true // R3
 		for j := range r.Entries[i].Utterances {
 			u := &r.Entries[i].Utterances[j]
 			u.Attempts++
-			if !u.Late && (b.ended || p.graceOver(now, u.Received)) {
+			if !u.Late && (ended || p.graceOver(now, u.Received)) {
 				u.Late = true
 				r.late++
 			}

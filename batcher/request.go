@@ -12,7 +12,7 @@ type Utterance struct {
 	spool.Record
 	Attempts  int  // requests that it has been in
 	Ambiguous bool // one of them may have been stored though no answer said so
-	Late      bool // one of them went when Salesforce may not take it any more: the call had ended, or Limits.EndGrace had passed since its receipt
+	Late      bool // one of them went when Salesforce may not take it any more: the call had ended seconds before, or Limits.EndGrace had passed since its receipt
 }
 
 // Entry is what one request carries of one call: at most Limits.MaxMessages

@@ -57,7 +57,7 @@ func AllMetrics() []Metric {
 		{"steno_deadletters_dropped_total{why}", "counter", "of them, those that were dropped: for their age, for their size, or by an operator"},
 		{"steno_utterances_repeated_total", "counter", "utterances sent again"},
 		{"steno_utterances_ambiguous_total", "counter", "of these, those that may have been stored the first time"},
-		{"steno_utterances_late_total", "counter", "utterances sent after their call had ended, or when they were older than STENO_BATCH_END_GRACE: Salesforce may have dropped them"},
+		{"steno_utterances_late_total", "counter", "utterances sent seconds after their call had ended, or when they were older than STENO_BATCH_END_GRACE: Salesforce may have dropped them"},
 		{"steno_api_requests_remaining", "gauge", "what is left of the org's daily API requests; NaN until Salesforce has told"},
 		{"steno_api_share_remaining", "gauge", "what is left of our share of them, STENO_API_RESERVE and the use of others taken off; NaN until something is known"},
 		{"steno_api_runs_out_seconds", "gauge", "when our share is used up at the pace of the last minutes; +Inf: not within a day"},
