@@ -26,6 +26,7 @@ var mayImport = map[string]string{
 	"bench/load":              "bench/workload",
 	"bench/memnet":            "",
 	"bench/pack":              "",
+	"bench/peers":             "",
 	"bench/workload":          "testdata",
 	"cmd":                     "",
 	"cmd/internal/cli":        "",
