@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -15,9 +16,10 @@ import (
 //	M2  queue[0] has position base; positions have no holes
 //	M3  read counts the records of queue that Read has returned
 //	M4  memory is proportional to the span from the oldest unsettled record
+//	M5  records are never moved: a backlog of a million costs what it holds
 type Memory struct {
 	mu       sync.Mutex
-	queue    []slot // guarded by mu
+	queue    slots // guarded by mu
 	base     Position
 	read     int
 	account  Account
@@ -31,6 +33,37 @@ type Memory struct {
 type slot struct {
 	record  Record
 	settled bool
+}
+
+// slots is a queue of slots, in blocks that are made and dropped whole (M5).
+type slots struct {
+	blocks      []*[blockSize]slot
+	first, last int // of what is in it, counted from the first block's beginning; last is excluded
+}
+
+const blockSize = 256
+
+func (q *slots) len() int { return q.last - q.first }
+
+func (q *slots) at(i int) *slot {
+	i += q.first
+	return &q.blocks[i/blockSize][i%blockSize]
+}
+
+func (q *slots) push(s slot) {
+	if q.last == len(q.blocks)*blockSize {
+		q.blocks = append(q.blocks, new([blockSize]slot))
+	}
+	q.last++
+	*q.at(q.len() - 1) = s
+}
+
+func (q *slots) pop() {
+	*q.at(0) = slot{}
+	if q.first++; q.first == blockSize {
+		q.blocks = slices.Delete(q.blocks, 0, 1)
+		q.first, q.last = 0, q.last-blockSize
+	}
 }
 
 // NewMemory returns an empty spool in memory.
@@ -54,8 +87,8 @@ func (m *Memory) Append(ctx context.Context, group []Record) error {
 
 func (m *Memory) append(group []Record) {
 	for _, r := range group {
-		r.Position = m.base + Position(len(m.queue))
-		m.queue = append(m.queue, slot{record: r})
+		r.Position = m.base + Position(m.queue.len())
+		m.queue.push(slot{record: r})
 		if !r.Ended {
 			m.account.Accepted++
 			m.account.Bytes += uint64(len(r.Message))
@@ -95,8 +128,8 @@ func (m *Memory) Read(ctx context.Context, buf []Record) (int, error) {
 func (m *Memory) take(buf []Record) (n int, closed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for n < len(buf) && m.read < len(m.queue) {
-		buf[n] = m.queue[m.read].record
+	for n < len(buf) && m.read < m.queue.len() {
+		buf[n] = m.queue.at(m.read).record
 		n++
 		m.read++
 	}
@@ -124,7 +157,7 @@ func (m *Memory) settle(s Settlement) error {
 	if s.Position < m.base || s.Position >= m.base+Position(m.read) {
 		return fmt.Errorf("settle position %d: not among the %d read and unsettled from %d on", s.Position, m.read, m.base)
 	}
-	at := &m.queue[s.Position-m.base]
+	at := m.queue.at(int(s.Position - m.base))
 	if at.settled {
 		return fmt.Errorf("settle position %d: settled already", s.Position)
 	}
@@ -146,17 +179,12 @@ func (m *Memory) settle(s Settlement) error {
 	return nil
 }
 
-// trim drops the settled head of the queue. The array behind it is replaced
-// once most of it is unused (M4).
+// trim drops the settled head of the queue (M4).
 func (m *Memory) trim() {
-	n := 0
-	for n < m.read && m.queue[n].settled {
-		m.queue[n] = slot{}
-		n++
-	}
-	m.queue, m.base, m.read = m.queue[n:], m.base+Position(n), m.read-n
-	if len(m.queue) == 0 && cap(m.queue) > 1024 {
-		m.queue = nil
+	for m.read > 0 && m.queue.at(0).settled {
+		m.queue.pop()
+		m.base++
+		m.read--
 	}
 }
 
@@ -179,8 +207,8 @@ func (m *Memory) Account() Account {
 
 // oldest looks for the first unsettled utterance. A mark counts for nothing.
 func (m *Memory) oldest() time.Time {
-	for i := range m.queue {
-		if s := &m.queue[i]; !s.settled && !s.record.Ended {
+	for i := range m.queue.len() {
+		if s := m.queue.at(i); !s.settled && !s.record.Ended {
 			return s.record.Received
 		}
 	}
@@ -202,7 +230,7 @@ func (m *Memory) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true
-	m.queue, m.read, m.letters = nil, 0, letterbox{}
+	m.queue, m.read, m.letters = slots{}, 0, letterbox{}
 	m.wake()
 	return nil
 }
