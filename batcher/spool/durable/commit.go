@@ -43,6 +43,7 @@ func (s *Spool) Append(ctx context.Context, records []spool.Record) error {
 		return spool.ErrClosed
 	}
 	s.waiting = append(s.waiting, g)
+	s.urgent = s.urgent || anyUrgent(records)
 	s.mu.Unlock()
 	wake(s.appended)
 	select {
@@ -84,9 +85,11 @@ type frame struct {
 // one is written the next one fills itself.
 func (s *Spool) commitLoop(ctx context.Context) {
 	var f frame
+	var p pacer
 	for ctx.Err() == nil {
 		s.mendNotes(ctx)
 		s.rollIfDue(ctx)
+		s.gather(ctx, &p)
 		if !s.next(&f) {
 			select {
 			case <-s.appended:
@@ -95,6 +98,7 @@ func (s *Spool) commitLoop(ctx context.Context) {
 			continue
 		}
 		began := time.Now()
+		p.begin(began)
 		seq, err := s.persist(ctx, &f)
 		if err == nil {
 			s.meter.frame(&f, time.Since(began))
@@ -125,6 +129,7 @@ func (s *Spool) next(f *frame) bool {
 	clear(f.records) // what the ledger keeps on disk only must not be kept here
 	f.groups, f.records = f.groups[:0], f.records[:0]
 	f.data = beginFrame(f.data)
+	s.urgent = false
 	position := s.ledger.last
 	n := 0
 	for ; n < len(s.waiting); n++ {

@@ -33,6 +33,7 @@ type Spool struct {
 	mu            sync.Mutex
 	ledger        *ledger                           // guarded by mu
 	waiting       []*group                          // guarded by mu; in the order of Append
+	urgent        bool                              // guarded by mu; something that waits is
 	closed        bool                              // guarded by mu
 	trouble       error                             // guarded by mu; why the frame under way is not safe yet
 	fenced        error                             // guarded by mu; the spool is another's
