@@ -144,9 +144,11 @@ func (c *connection) keep(st *stream, a *arrival) {
 		if c.server.registry.remember(st.call, id, c, a.record.Received) {
 			signal(c.server.wake)
 		}
-		c.turn.ids = append(c.turn.ids, taken{st.call, id})
+		t := c.current()
+		t.ids = append(t.ids, taken{st.call, id})
 	}
 	st.used = true
 	a.record.Epoch = st.epoch
-	c.turn.records = append(c.turn.records, a.record)
+	t := c.current()
+	t.records = append(t.records, a.record)
 }

@@ -11,7 +11,7 @@ import (
 // answers them, until the connection ends. It is the only one who writes
 // messages to the socket.
 func (c *connection) commit() {
-	w := writer{ws: c.ws}
+	w := writer{ws: c.ws, due: map[*stream]uint64{}}
 	for {
 		first, t, ok := c.take()
 		if !ok {
@@ -22,6 +22,7 @@ func (c *connection) commit() {
 		}
 		if len(t.steps) > 0 && c.store(&t) {
 			w.answer(t.steps)
+			c.server.spares.putTurn(&t)
 		}
 		if w.err != nil {
 			// The reader must not go on for a client that cannot be answered.
@@ -104,7 +105,7 @@ func (c *connection) settle(t *turn) (done bool) {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	c.safe(t)
-	t.records = nil
+	t.records = t.records[:0]
 	if c.markEnds(t, nil); len(t.records) > 0 {
 		return false
 	}
@@ -132,7 +133,7 @@ func (c *connection) safe(t *turn) {
 	for _, id := range t.ids {
 		id.call.keep(id.id, c)
 	}
-	t.ids, t.marked = nil, nil
+	t.ids, t.marked = t.ids[:0], nil
 }
 
 // letGo lets the streams go that the turn's steps closed, unless they have been
@@ -189,6 +190,7 @@ func (c *connection) hangUp(w *writer) {
 type writer struct {
 	ws  *websocket.Conn
 	buf []byte
+	due map[*stream]uint64 // answer's own, empty in between
 	err error
 }
 
@@ -206,19 +208,18 @@ func (w *writer) write(body []byte) {
 // no stream lets all acks go first: a pong tells that everything before the
 // ping has been answered.
 func (w *writer) answer(steps []step) {
-	due := map[*stream]uint64{}
 	ack := func(s *stream) {
-		if seq, ok := due[s]; ok {
+		if seq, ok := w.due[s]; ok {
 			w.buf = appendAck(w.buf[:0], s.id.ID, seq)
 			w.write(w.buf)
-			delete(due, s)
+			delete(w.due, s)
 		}
 	}
 	from := 0 // no step before it is due an ack
 	for i := range steps {
 		switch st := &steps[i]; {
 		case st.body == nil:
-			due[st.stream] = st.upto
+			w.due[st.stream] = st.upto
 		case st.stream != nil:
 			ack(st.stream)
 			w.write(st.body)

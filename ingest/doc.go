@@ -25,6 +25,7 @@
 //	leg.go        what the URL of a dialect's door says: which call, who speaks
 //	engine.go     the reader's and the turn's side of a dialect's connection;
 //	              push.go: the same for a POST
+//	spares.go     memory that one message leaves to the next
 //	committer.go  the goroutine that appends to the spool, then answers
 //
 // Each connection has a turn: what the reader has taken in since the committer

@@ -359,7 +359,8 @@ func (e *engine) keep(u *assembly.Utterance, now time.Time) {
 		r.Seq, r.Epoch = st.expected(), st.epoch
 		st.offer(r.Seq)
 		st.used = true
-		e.c.turn.records = append(e.c.turn.records, r)
+		t := e.c.current()
+		t.records = append(t.records, r)
 		e.c.owe(step{stream: st, upto: r.Seq, body: []byte{}})
 		e.count.utterances.Inc()
 	}

@@ -58,6 +58,12 @@ type message struct {
 // comes twice the last one counts.
 func decode(object string) *message {
 	m := new(message)
+	m.read(object)
+	return m
+}
+
+// read is decode into a message that is empty.
+func (m *message) read(object string) {
 	gjson.Parse(object).ForEach(func(key, value gjson.Result) bool {
 		if f := m.field(key.Str); f != nil {
 			*f = value
@@ -66,7 +72,6 @@ func decode(object string) *message {
 		}
 		return true
 	})
-	return m
 }
 
 func (m *message) field(name string) *gjson.Result {

@@ -155,11 +155,20 @@ func (c *connection) takeMessage(object string, at time.Time) (ok bool) {
 		c.close(closing{code: closeTooMany, text: fmt.Sprintf("at most %d messages a second", c.server.cfg.MaxRate)})
 		return false
 	}
-	m := decode(object)
+	m := c.server.spares.message()
+	m.read(object)
+	ok, answered := c.dispatch(m, at)
+	c.server.spares.putMessage(m)
+	return ok && (!answered || c.waitForRoom())
+}
+
+// dispatch handles a message by its type. It keeps nothing of m. Answered says
+// whether an answer is owed; ok is false when the connection is closing.
+func (c *connection) dispatch(m *message, at time.Time) (ok, answered bool) {
 	c.server.metrics.ignoredFields.Add(m.unknown)
 	if !c.opened && m.kind.Str != "open" {
 		c.close(closing{code: closeNotProtocol, text: "the first message must be open"})
-		return false
+		return false, false
 	}
 	switch m.kind.Str {
 	case "open":
@@ -169,16 +178,16 @@ func (c *connection) takeMessage(object string, at time.Time) (ok bool) {
 		ok = c.takeUtterance(m, at)
 	case "partial":
 		c.takePartial(m)
-		return true
+		return true, false
 	case "close":
 		ok = c.takeClose(m)
 	case "ping":
 		ok = c.say([]byte(pong))
 	default:
 		c.server.metrics.ignoredTypes.Inc()
-		return true
+		return true, false
 	}
-	return ok && c.waitForRoom()
+	return ok, true
 }
 
 // waitForRoom waits while the client has more than a window unanswered, and
@@ -197,7 +206,8 @@ func (c *connection) waitForRoom() (ok bool) {
 
 // owe adds a step to the turn. The lock is held.
 func (c *connection) owe(st step) {
-	c.turn.steps = append(c.turn.steps, st)
+	t := c.current()
+	t.steps = append(t.steps, st)
 	c.owed++
 	signal(c.wake)
 }

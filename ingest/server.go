@@ -36,7 +36,8 @@ type Server struct {
 	recovered chan struct{} // closed when the streams from before are known
 	wake      chan struct{} // size 1: Run has something to look at
 	empty     chan struct{} // closed when the server drains and nobody is left
-	failing   atomic.Bool   // the last append has failed
+	spares    spares
+	failing   atomic.Bool // the last append has failed
 
 	// hard ends the appends that outlast a drain. It is the root of what the
 	// handlers do: a client that hangs up must not end an append, whose outcome

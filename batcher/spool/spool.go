@@ -32,8 +32,10 @@ type Spool interface {
 	// stored: whoever sends it again must use the same stream, seq and
 	// message id.
 	//
-	// The records' Position is set by the spool. It keeps them: the caller
-	// must not change them, or the bytes of Message, afterwards.
+	// The records' Position is set by the spool. It keeps what they hold: the
+	// caller must not change the bytes of Message afterwards, or what else a
+	// record points to. The group itself is the caller's again once Append has
+	// returned nil.
 	Append(ctx context.Context, group []Record) error
 
 	// Read waits until there are records that it has not returned yet, and

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,9 +68,11 @@ func record(call string, seq uint64) spool.Record {
 
 func appendAll(t *testing.T, s spool.Spool, rs ...spool.Record) {
 	t.Helper()
-	if err := s.Append(t.Context(), rs); err != nil {
+	group := slices.Clone(rs)
+	if err := s.Append(t.Context(), group); err != nil {
 		t.Fatalf("Append(%d records): %v", len(rs), err)
 	}
+	clear(group) // it is ours again
 }
 
 // readAll reads what is there and no more.
