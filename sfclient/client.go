@@ -34,6 +34,7 @@ type Client struct {
 	names   []byte // the beginning of every body: callCenterDevName and certDevName
 	tokens  *tokens
 	limit   limitBox
+	yes     yes
 }
 
 // New checks the config, every fault at once, and dials nothing.
@@ -133,7 +134,11 @@ func (c *Client) attempt(ctx context.Context, t token, r request) (*accepted, *E
 	}
 	limit, _ := parseLimitInfo(rep.header.Get("Sforce-Limit-Info"), rep.answered)
 	c.limit.put(limit)
-	ok, e := judge(r, rep)
+	verdict := judge
+	if r.isTranscript() {
+		verdict = c.yes.judge
+	}
+	ok, e := verdict(r, rep)
 	if e.Verdict() != Renew {
 		c.tokens.worked(t)
 	}
