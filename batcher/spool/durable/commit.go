@@ -30,10 +30,7 @@ func (s *Spool) Append(ctx context.Context, records []spool.Record) error {
 	if s.cfg.Inspect {
 		return errInspected
 	}
-	g := &group{records: records, done: make(chan error, 1)}
-	for i := range records {
-		g.encoded = appendToFrame(g.encoded, &records[i])
-	}
+	g := &group{records: records, encoded: encodeGroup(records), done: make(chan error, 1)}
 	if limit := s.store.maxMessage(); frameHeader+len(g.encoded) > limit {
 		return fmt.Errorf("append a group of %d bytes: at most %d fit into one frame", len(g.encoded), limit-frameHeader)
 	}

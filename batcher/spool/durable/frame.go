@@ -77,6 +77,19 @@ func appendToFrame(b []byte, r *spool.Record) []byte {
 	return b
 }
 
+// encodeGroup is a group's records as they stand in a frame.
+func encodeGroup(records []spool.Record) []byte {
+	size := 0
+	for i := range records {
+		size += recordHeader + sizeBound(&records[i])
+	}
+	b := make([]byte, 0, size)
+	for i := range records {
+		b = appendToFrame(b, &records[i])
+	}
+	return b
+}
+
 // parseHeader reads a frame's header and returns its records, still encoded.
 func parseHeader(b []byte) (header, []byte, error) {
 	if len(b) < frameHeader || string(b[:4]) != frameMagic {

@@ -64,6 +64,18 @@ func appendRecord(b []byte, r *spool.Record) []byte {
 	return append(b, r.Message...)
 }
 
+// sizeBound is at least what appendRecord appends.
+func sizeBound(r *spool.Record) int {
+	const numbers = 1 + 5*binary.MaxVarintLen64      // the flags, seq, and both times
+	const strings, length = 8, binary.MaxVarintLen32 // and the number of Also
+	n := numbers + strings*length + len(r.Org) + len(r.Call) + len(r.Stream.Org) + len(r.Stream.Call) + len(r.Stream.ID) +
+		len(r.Epoch) + len(r.MessageID) + len(r.Speaker) + len(r.Message) + length
+	for _, id := range r.Also {
+		n += length + len(id)
+	}
+	return n
+}
+
 func flag(set bool, bit byte) byte {
 	if set {
 		return bit
