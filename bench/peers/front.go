@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 	"strconv"
 	"sync"
@@ -72,6 +73,9 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // take handles one message of the protocol.
 func (s *session) take(r *http.Request, frame []byte) error {
+	if !gjson.ValidBytes(frame) { // or one client's frame would spoil the bodies of others
+		return errors.New("not JSON")
+	}
 	var u utterance
 	gjson.ParseBytes(frame).ForEach(u.field)
 	switch u.kind {

@@ -1,0 +1,39 @@
+package ingest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// TestAllocations: allocations are exact where times are not, so a regression
+// of these shows in the gate.
+func TestAllocations(t *testing.T) {
+	f := func(what string, most float64, work func()) {
+		t.Helper()
+		if got := testing.AllocsPerRun(100, work); got > most {
+			t.Errorf("%s costs %v allocations, want at most %v", what, got, most)
+		}
+	}
+	o, _, fault := decode(benchOpen).opening("")
+	if fault != nil {
+		t.Fatal(fault.text)
+	}
+	frame := fmt.Appendf(nil, benchUtterance, 1)
+	received := time.Unix(1573503300, 0)
+	var m message
+	f("a frame made into a record", 3, func() { // the frame as text, the message id, Salesforce's message
+		eachObject(asText(frame), func(object string) bool {
+			m = message{}
+			m.read(object)
+			u, fault := m.utterance(o, 32<<10)
+			if fault != nil {
+				t.Fatal(fault.text)
+			}
+			_ = u.record(o, streamMessageID(o.id, 1), received)
+			return true
+		})
+	})
+	buf := make([]byte, 0, 128)
+	f("an acknowledgement", 0, func() { buf = appendAck(buf[:0], "leg-1", 12) })
+}
