@@ -23,6 +23,7 @@ var mayImport = map[string]string{
 	"batcher/spool":           "",
 	"batcher/spool/durable":   "batcher/spool",
 	"batcher/spool/spooltest": "batcher/spool",
+	"bench/growth":            "bench/load",
 	"bench/load":              "bench/workload",
 	"bench/memnet":            "",
 	"bench/pack":              "",
