@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -114,7 +113,10 @@ func scrape(t *testing.T, prometheus, target string) string {
 	if err := os.WriteFile(path, []byte(fast), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	address := freeAddress(t)
+	address, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.Command(prometheus, "--config.file="+path, "--storage.tsdb.path="+dir, "--web.listen-address="+address, "--log.level=error")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -124,16 +126,6 @@ func scrape(t *testing.T, prometheus, target string) string {
 		_ = cmd.Wait() // it was killed
 	})
 	return "http://" + address
-}
-
-// freeAddress is one on which nobody listens at the moment.
-func freeAddress(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // eventually asks until the answer is as wanted, and returns it.
