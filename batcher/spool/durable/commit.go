@@ -126,7 +126,6 @@ func (s *Spool) next(f *frame) bool {
 	clear(f.records) // what the ledger keeps on disk only must not be kept here
 	f.groups, f.records = f.groups[:0], f.records[:0]
 	f.data = beginFrame(f.data)
-	s.urgent = false
 	position := s.ledger.last
 	n := 0
 	for ; n < len(s.waiting); n++ {
@@ -146,6 +145,7 @@ func (s *Spool) next(f *frame) bool {
 	if n == 0 {
 		return false
 	}
+	s.urgent = s.urgent && n < len(s.waiting) // it may be among those left
 	s.waiting = s.waiting[:copy(s.waiting, s.waiting[n:])]
 	clear(s.waiting[len(s.waiting):min(cap(s.waiting), len(s.waiting)+n)])
 	f.header = header{

@@ -2,7 +2,10 @@ package durable
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"example.com/steno/batcher/spool"
 )
 
 func TestPacer(t *testing.T) {
@@ -39,4 +42,42 @@ func TestPacer(t *testing.T) {
 	if wait := p.wait(begin.Add(time.Hour)); wait != 0 {
 		t.Errorf("F1: an hour later a frame waits %v", wait)
 	}
+}
+
+func TestUrgentWaitsForNoCompany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Spool{appended: make(chan struct{}, 1)}
+		var p pacer
+		for range frameBurst + 1 {
+			p.begin(time.Now())
+		}
+		gathered := func() time.Duration {
+			begun := time.Now()
+			s.gather(t.Context(), &p)
+			return time.Since(begun)
+		}
+		urgent := time.AfterFunc(time.Millisecond, func() {
+			s.mu.Lock()
+			s.urgent = anyUrgent([]spool.Record{{}, {Urgent: true}})
+			s.mu.Unlock()
+			wake(s.appended)
+		})
+		defer urgent.Stop()
+		if got := gathered(); got != time.Millisecond {
+			t.Errorf("with an urgent utterance after 1 ms, gathered for %v", got)
+		}
+		if got := gathered(); got != 0 {
+			t.Errorf("with an urgent utterance waiting, gathered for %v", got)
+		}
+		s.urgent = false
+		s.waiting = make([]*group, plenty)
+		if got := gathered(); got != 0 {
+			t.Errorf("with %d groups waiting, gathered for %v", plenty, got)
+		}
+		s.waiting = s.waiting[:1]
+		wake(s.appended) // somebody else's
+		if got, want := gathered(), frameEvery-time.Millisecond; got != want {
+			t.Errorf("with one group waiting, gathered for %v, want %v", got, want)
+		}
+	})
 }
