@@ -245,7 +245,9 @@ func TestEngineLegs(t *testing.T) {
 // under way: whichever is first, they are taken once.
 func TestEngineTwins(t *testing.T) {
 	run(t, scripted, func(r *rig) {
-		hung, live := r.engine("call=k"), r.engine("call=k")
+		hung := r.engine("call=k")
+		synctest.Wait() // it is the first
+		live := r.engine("call=k")
 		hung.send(one)
 		synctest.Wait()
 		live.send(one, two)

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"example.com/steno/ingest/dialect"
 	"github.com/tidwall/gjson"
 )
 
@@ -45,29 +46,10 @@ func isObject(s string) bool {
 	return strings.HasPrefix(s, "{") && shallow(s) && gjson.Valid(s)
 }
 
-// shallow reports whether no value of s nests deeper than maxDepth. A frame
-// with few brackets, which is nearly every frame, is passed by counting them.
+// shallow passes a frame with few brackets, which is nearly every frame, by
+// counting them.
 func shallow(s string) bool {
-	if strings.Count(s, "{")+strings.Count(s, "[") <= maxDepth {
-		return true
-	}
-	depth, quoted := 0, false
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			if depth++; depth > maxDepth {
-				return false
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return true
+	return strings.Count(s, "{")+strings.Count(s, "[") <= maxDepth || !dialect.Deeper(s, maxDepth)
 }
 
 // asText makes a frame's bytes valid UTF-8: what is not becomes U+FFFD, as

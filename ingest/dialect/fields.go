@@ -29,7 +29,7 @@ func object(frame []byte) (gjson.Result, error) {
 		return gjson.Result{}, fmt.Errorf("%w: it must be a JSON object", ErrFrame)
 	case parts(frame) > maxParts:
 		return gjson.Result{}, fmt.Errorf("%w: it holds more than %d objects and lists", ErrFrame, maxParts)
-	case tooDeep(frame):
+	case parts(frame) > maxDepth && Deeper(frame, maxDepth):
 		return gjson.Result{}, fmt.Errorf("%w: it nests deeper than %d", ErrFrame, maxDepth)
 	case !gjson.ValidBytes(frame):
 		return gjson.Result{}, fmt.Errorf("%w: it is not valid JSON", ErrFrame)
@@ -40,29 +40,6 @@ func object(frame []byte) (gjson.Result, error) {
 // parts is how many objects and lists a frame holds at most.
 func parts(frame []byte) int {
 	return bytes.Count(frame, []byte("{")) + bytes.Count(frame, []byte("["))
-}
-
-func tooDeep(frame []byte) bool {
-	if parts(frame) <= maxDepth {
-		return false
-	}
-	depth, quoted := 0, false
-	for i := 0; i < len(frame); i++ {
-		switch c := frame[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			if depth++; depth > maxDepth {
-				return true
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return false
 }
 
 // isBinary says whether a frame of an engine that sends audio beside text is
