@@ -88,6 +88,7 @@ func TestPostAndStreamShareMessageIDs(t *testing.T) {
 		}
 		r.wantStored("a/1")
 		time.Sleep(time.Minute)
+		synctest.Wait() // what is forgotten at this instant is
 		r.post(door, reply)
 		r.wantStored("/0")
 	})

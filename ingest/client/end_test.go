@@ -154,6 +154,7 @@ func TestOpenIsRefusedForGood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := serve(t, func(p *peer) {
 			p.expect("open leg-1")
+			time.Sleep(time.Second) // both utterances have been said
 			p.say(`{"type":"error","stream":"leg-1","code":"unknown_org","message":"org is \"acme\""}`)
 			p.gone(websocket.CloseNormalClosure)
 		})
