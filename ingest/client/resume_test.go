@@ -290,6 +290,7 @@ func TestBackpressureIsNoDeath(t *testing.T) {
 			pongs := 0
 			p.ws.SetPongHandler(func(string) error { pongs++; return nil })
 			p.expect("utterance leg-1 1", "utterance leg-1 2")
+			time.Sleep(time.Second) // a pong is under way before all is done
 			p.ack(2)
 			p.gone(websocket.CloseNormalClosure)
 			if pongs == 0 {
