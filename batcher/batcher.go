@@ -149,9 +149,7 @@ func (b *Batcher) loop(ctx context.Context, g *errgroup.Group, records <-chan []
 			return nil
 		}
 		b.watchPace(now)
-		if at := b.packer.wake(now); !at.IsZero() {
-			timer.Reset(at.Sub(now))
-		}
+		timer.Reset(b.rest(now))
 		open := records
 		if b.packer.held >= maxHeld {
 			open = nil
@@ -177,6 +175,16 @@ func (b *Batcher) loop(ctx context.Context, g *errgroup.Group, records <-chan []
 			return b.abandon(ctx)
 		}
 	}
+}
+
+// rest is how long the loop may rest when nothing happens: until the packer
+// has something to do, or the pace must note that there was nothing.
+func (b *Batcher) rest(now time.Time) time.Duration {
+	rest := slotTime / 3
+	if at := b.packer.wake(now); !at.IsZero() {
+		rest = min(rest, at.Sub(now))
+	}
+	return rest
 }
 
 // take adds what was read. The mark of a call's end is settled by being taken:

@@ -95,6 +95,7 @@ type rig struct {
 	t       *testing.T
 	org     *org
 	spool   *spool.Memory
+	batcher *batcher.Batcher
 	set     *metrics.Set
 	settled []batcher.Settled
 	drain   context.CancelFunc
@@ -115,7 +116,7 @@ func start(t *testing.T) *rig {
 	})
 	input, drain := context.WithCancel(t.Context())
 	hard, abandon := context.WithCancelCause(t.Context())
-	r.drain, r.abandon = drain, abandon
+	r.drain, r.abandon, r.batcher = drain, abandon, b
 	go func() { r.done <- b.Run(input, hard) }()
 	return r
 }
@@ -309,6 +310,30 @@ func TestMetrics(t *testing.T) {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("/metrics lacks %s", want)
 			}
+		}
+	})
+}
+
+// A night in which nobody speaks is known as such the next day, and not taken
+// for one that nobody has seen.
+func TestSilenceIsRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t)
+		r.say("a", 1)
+		time.Sleep(6 * time.Hour)
+		r.drain()
+		if err := <-r.done; err != nil {
+			t.Fatal(err)
+		}
+		whole, spoken := 0, 0.0
+		for _, s := range r.batcher.History() {
+			if s.Whole {
+				whole++
+			}
+			spoken += s.Utterances
+		}
+		if whole < 23 || spoken != 1 {
+			t.Errorf("%d whole quarters of an hour with %v utterances are remembered of six hours, want 24 or so with one", whole, spoken)
 		}
 	})
 }

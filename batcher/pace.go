@@ -66,6 +66,7 @@ func (p *pace) tick(now time.Time) (changed bool) {
 	if now.Before(p.next) {
 		return false
 	}
+	p.budget.at(now) // a slot in which nothing is said is known too
 	p.rates(now)
 	before := p.wait
 	p.move(now)
