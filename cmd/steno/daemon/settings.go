@@ -48,7 +48,7 @@ type Settings struct {
 	APIDailyBudget int64   `env:"API_DAILY_BUDGET" envDefault:"0" doc:"the org's API requests a day, where Salesforce does not tell. 0: unknown"`
 
 	BatchMaxWait     time.Duration `env:"BATCH_MAX_WAIT" envDefault:"200ms" doc:"an utterance waits no longer than this for company"`
-	BatchStretchWait time.Duration `env:"BATCH_STRETCH_WAIT" envDefault:"5s" doc:"what the wait for company may be stretched to where the org's daily API requests would not last; the same as STENO_BATCH_MAX_WAIT: never"`
+	BatchStretchWait time.Duration `env:"BATCH_STRETCH_WAIT" envDefault:"5s" doc:"what the wait for company may be stretched to where the org's daily API requests would not last; not above STENO_BATCH_MAX_WAIT: never"`
 	BatchMaxCalls    int           `env:"BATCH_MAX_CALLS" envDefault:"5" doc:"entries in a request, at most 5"`
 	BatchMaxMessages int           `env:"BATCH_MAX_MESSAGES" envDefault:"5" doc:"messages in an entry, at most 5"`
 	BatchSpeakers    string        `env:"BATCH_SPEAKERS" envDefault:"one" doc:"one or mixed: may an entry mix speakers"`
@@ -127,7 +127,7 @@ func (s *Settings) check() (faults []error) {
 	positive("BATCH_END_GRACE", s.BatchEndGrace)
 	fault(!(s.APIReserve >= 0 && s.APIReserve <= 0.99), "API_RESERVE", "is %v: must be from 0 to 0.99", s.APIReserve)
 	fault(s.APIDailyBudget < 0, "API_DAILY_BUDGET", "is %d: must not be below 0", s.APIDailyBudget)
-	fault(s.BatchStretchWait < s.BatchMaxWait, "BATCH_STRETCH_WAIT", "is %v: must not be below STENO_BATCH_MAX_WAIT, %v", s.BatchStretchWait, s.BatchMaxWait)
+	fault(s.BatchStretchWait < 0, "BATCH_STRETCH_WAIT", "is %v: must not be below 0", s.BatchStretchWait)
 	fault(s.BatchMaxWait < 0, "BATCH_MAX_WAIT", "is %v: must not be below 0", s.BatchMaxWait)
 	fault(s.BatchGrace < 0, "BATCH_GRACE", "is %v: must not be below 0", s.BatchGrace)
 	fault(s.BatchSpeakers != "one" && s.BatchSpeakers != "mixed", "BATCH_SPEAKERS", "is %q: must be one or mixed", s.BatchSpeakers)
