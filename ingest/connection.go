@@ -29,8 +29,8 @@ const (
 	retryAfter = 2 * time.Second
 )
 
-// connection is one WebSocket. Three goroutines belong to it: the reader, the
-// committer, and the heartbeat.
+// connection is one WebSocket. Two goroutines belong to it, the reader and
+// the committer, and a timer that sends pings.
 //
 //	C1  what the reader takes in is in turn until the committer takes it; while
 //	    the committer has a turn that is not safe, busy is true
@@ -53,6 +53,7 @@ type connection struct {
 	readEnded bool
 	streams   map[*stream]struct{} // owned by this connection
 	left      bool                 // released is closed
+	heart     *time.Timer          // runs beat
 
 	wake     chan struct{} // size 1: the committer has something to look at
 	room     chan struct{} // size 1: the reader, waiting for the window, may look again
@@ -118,6 +119,7 @@ func (c *connection) serve() {
 	s := c.server
 	s.mu.Lock()
 	s.connected(c)
+	c.heart = time.AfterFunc(s.cfg.PingEvery, c.beat)
 	if s.draining {
 		c.drain()
 	}
@@ -126,27 +128,32 @@ func (c *connection) serve() {
 		c.engine.open(c.engine.leg.call) // E2
 	}
 
-	var goroutines sync.WaitGroup
-	goroutines.Go(c.commit)
-	goroutines.Go(c.heartbeat)
+	var committer sync.WaitGroup
+	committer.Go(c.commit)
 	c.read()
-	goroutines.Wait()
+	committer.Wait()
+	c.stopHeart()
+	if c.engine != nil {
+		c.engine.stop()
+	}
 	s.gone(c)
 }
 
-// heartbeat sends pings until the reader has ended. An error is no news: the
-// reader and the committer meet it too.
-func (c *connection) heartbeat() {
-	tick := time.NewTicker(c.server.cfg.PingEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			_ = c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeWait))
-		case <-c.gone:
-			return
-		}
+// beat sends a ping, and the next one later, until the reader has ended. An
+// error is no news: the reader and the committer meet it too.
+func (c *connection) beat() {
+	_ = c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeWait))
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	if !c.readEnded {
+		c.heart.Reset(c.server.cfg.PingEvery)
 	}
+}
+
+func (c *connection) stopHeart() {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	c.heart.Stop()
 }
 
 // close begins the end of the connection. The first to say why is heard,

@@ -58,31 +58,44 @@ func (s *Server) serveEngine(w http.ResponseWriter, r *http.Request) {
 	if !s.enter(w, r) {
 		return
 	}
-	defer s.leave()
+	c := s.connectEngine(w, r)
+	if c == nil {
+		s.leave()
+		return
+	}
+	s.run(c)
+}
+
+// connectEngine makes the connection of an engine, or answers why there is none.
+func (s *Server) connectEngine(w http.ResponseWriter, r *http.Request) *connection {
 	l, status, f := s.leg(r)
 	if f != nil {
 		writeFault(w, status, f)
-		return
+		return nil
 	}
 	decoder, err := l.dialect.New(dialect.Options{Values: l.values, Partials: true})
 	if err != nil {
 		writeFault(w, http.StatusBadRequest, invalid("%v", err))
-		return
+		return nil
 	}
 	upgrader := s.upgrader
 	upgrader.Subprotocols = []string{choose(websocket.Subprotocols(r), l.dialect.Subprotocols)}
 	ws, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		s.log.Debug("websocket handshake refused", "error", err)
-		return
+		return nil
 	}
 	c := s.newConnection(ws)
 	c.engine = &engine{c: c, leg: l, decoder: decoder, count: s.metrics.dialects[l.dialect.Name], nonce: newEpoch()}
-	c.serve()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c.engine.timer != nil {
-		c.engine.timer.Stop()
+	return c
+}
+
+// stop ends the engine's timer, once its connection is over.
+func (e *engine) stop() {
+	e.c.server.mu.Lock()
+	defer e.c.server.mu.Unlock()
+	if e.timer != nil {
+		e.timer.Stop()
 	}
 }
 

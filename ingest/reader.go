@@ -17,7 +17,7 @@ import (
 // errTooBig is a frame above Config.MaxFrame.
 var errTooBig = errors.New("frame is too big")
 
-// read is the connection's reader, in the handler's own goroutine. It takes
+// read is the connection's reader. It takes
 // messages in until the connection is closing, then only keeps the socket
 // empty until the other side has closed too.
 func (c *connection) read() {

@@ -68,6 +68,9 @@ func New(cfg Config, s spool.Spool, set *metrics.Set, log *slog.Logger) *Server 
 	server.upgrader = websocket.Upgrader{
 		HandshakeTimeout: writeWait,
 		Subprotocols:     []string{subprotocol},
+		ReadBufferSize:   2048,
+		WriteBufferSize:  1024,
+		WriteBufferPool:  new(sync.Pool),                           // most connections write nothing at any moment
 		CheckOrigin:      func(*http.Request) bool { return true }, // the guard has
 		Error:            server.refuseHandshake,
 	}
@@ -198,13 +201,23 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	if !s.enter(w, r) {
 		return
 	}
-	defer s.leave()
 	ws, err := s.upgrader.Upgrade(w, r, nil)
 	if err != nil {
+		s.leave()
 		s.log.Debug("websocket handshake refused", "error", err)
 		return
 	}
-	s.newConnection(ws).serve()
+	s.run(s.newConnection(ws))
+}
+
+// run serves a connection that was let in, and leaves for it. It does so in a
+// goroutine of its own: the handler's would hold the request, its buffers and a
+// deep stack for as long as a call lasts. Drain waits for it.
+func (s *Server) run(c *connection) {
+	go func() {
+		defer s.leave()
+		c.serve()
+	}()
 }
 
 // enter lets a request in, or answers it. Who was let in must leave.
