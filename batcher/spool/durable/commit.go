@@ -41,8 +41,11 @@ func (s *Spool) Append(ctx context.Context, records []spool.Record) error {
 	}
 	s.waiting = append(s.waiting, g)
 	s.urgent = s.urgent || anyUrgent(records)
+	enough := s.urgent || len(s.waiting) >= s.wanted
 	s.mu.Unlock()
-	wake(s.appended)
+	if enough {
+		wake(s.appended)
+	}
 	select {
 	case err := <-g.done:
 		return err
@@ -95,7 +98,7 @@ func (s *Spool) commitLoop(ctx context.Context) {
 			continue
 		}
 		began := time.Now()
-		p.begin(began)
+		p.begin(began, len(f.groups))
 		seq, err := s.persist(ctx, &f)
 		if err == nil {
 			s.meter.frame(&f, time.Since(began))
@@ -123,6 +126,7 @@ func (s *Spool) refuse() {
 func (s *Spool) next(f *frame) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.wanted = 0
 	clear(f.records) // what the ledger keeps on disk only must not be kept here
 	f.groups, f.records = f.groups[:0], f.records[:0]
 	f.data = beginFrame(f.data)

@@ -16,7 +16,7 @@
 // The way of a record, and the file of each station:
 //
 //	commit.go   Append: whoever waits while a frame is written goes into the next
-//	pacer.go    or, in a crowd, into one a few milliseconds later
+//	pacer.go    or, in a crowd, waits for a few others first
 //	frame.go    a frame: the records that became safe with one sync
 //	record.go   a record in a frame
 //	store.go    JetStream, as much as is needed of it

@@ -7,49 +7,68 @@ import (
 	"example.com/steno/batcher/spool"
 )
 
-// pacer spaces frames out while there are many. Each costs a sync of the disk
-// and the way through the store and back, as much as a hundred utterances cost
-// otherwise, and what comes a few milliseconds later can share it.
+// pacer says for how much company a frame should wait. Each frame costs a sync
+// of the disk, as much as a hundred utterances cost otherwise, and what comes a
+// few milliseconds later can share it. It counts groups and not milliseconds:
+// a frame that has its share goes at once, and most wait for no timer.
 //
 // It is plain data: the caller passes the time in.
 //
-//	F1  while fewer than one frame comes in frameEvery, none waits
-//	F2  frameBurst frames may come at once; then one in frameEvery
+//	F1  a frame's share is the groups that come in frameEvery at the pace of the
+//	    last look, and never more than plenty; a share of one waits for nobody
+//	F2  a look ends with the frame that makes it lookGroups long, or lookTime.
+//	    One that should have ended says nothing: its share is one
+//	F3  a share that did not come in frameMost will not: it is one until the
+//	    look's end
 type pacer struct {
-	due time.Time // when the next frame would be due if all came in frameEvery
+	since  time.Time // the look's beginning
+	groups int       // that came in it
+	share  int
 }
 
 const (
-	frameEvery = 3 * time.Millisecond
-	frameBurst = 32
+	frameEvery = 4 * time.Millisecond
+	frameMost  = 2 * frameEvery
+	plenty     = 64 // groups that are worth a frame at any time
+
+	lookGroups = 64
+	lookTime   = 100 * time.Millisecond
 )
 
-// wait is how long the next frame should wait.
-func (p *pacer) wait(now time.Time) time.Duration {
-	return max(0, later(p.due, now).Sub(now)-frameBurst*frameEvery)
+// wanted is the share of a frame at now.
+func (p *pacer) wanted(now time.Time) int {
+	if now.Sub(p.since) > lookTime { // F2
+		return 1
+	}
+	return p.share
 }
 
-// begin books a frame.
-func (p *pacer) begin(now time.Time) {
-	p.due = later(p.due, now).Add(frameEvery)
+// begin books a frame of groups.
+func (p *pacer) begin(now time.Time, groups int) {
+	p.groups += groups
+	if took := now.Sub(p.since); took > lookTime || p.groups >= lookGroups {
+		p.share = min(max(1, int(time.Duration(p.groups)*frameEvery/max(took, 1))), plenty)
+		p.since, p.groups = now, 0
+	}
 }
 
-// plenty is a number of waiting groups that is worth a frame at any time.
-const plenty = 64
+// vain is F3.
+func (p *pacer) vain() { p.share = 1 }
 
 // gather waits for company where the pacer says so. What is urgent waits for
 // none, and neither does what waits with it.
 func (s *Spool) gather(ctx context.Context, p *pacer) {
-	wait := p.wait(time.Now())
-	if wait == 0 {
+	wanted := p.wanted(time.Now())
+	if !s.lacks(wanted) {
 		return
 	}
-	over := time.NewTimer(wait)
+	over := time.NewTimer(frameMost)
 	defer over.Stop()
-	for !s.hurries() {
+	for s.lacks(wanted) {
 		select {
 		case <-s.appended:
 		case <-over.C:
+			p.vain()
 			return
 		case <-ctx.Done():
 			return
@@ -57,11 +76,17 @@ func (s *Spool) gather(ctx context.Context, p *pacer) {
 	}
 }
 
-// hurries says whether what waits should wait no longer.
-func (s *Spool) hurries() bool {
+// lacks says whether what waits should wait for more. Then Append wakes the
+// commit loop only when there is enough.
+func (s *Spool) lacks(wanted int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.urgent || len(s.waiting) >= plenty
+	s.wanted = 0
+	if len(s.waiting) == 0 || len(s.waiting) >= wanted || s.urgent {
+		return false
+	}
+	s.wanted = wanted
+	return true
 }
 
 func anyUrgent(records []spool.Record) bool {

@@ -34,6 +34,7 @@ type Spool struct {
 	ledger        *ledger                           // guarded by mu
 	waiting       []*group                          // guarded by mu; in the order of Append
 	urgent        bool                              // guarded by mu; something that waits is
+	wanted        int                               // guarded by mu; groups that the commit loop wants to be woken for; 0: any
 	closed        bool                              // guarded by mu
 	trouble       error                             // guarded by mu; why the frame under way is not safe yet
 	fenced        error                             // guarded by mu; the spool is another's
