@@ -74,8 +74,9 @@
 // STENO_SETTLED has notes: the floor below which everything is settled, the
 // highest position acknowledged, ranges of settled positions with the reasons
 // of those rejected, marks of streams whose frames are gone, and streams that
-// are forgotten. The state is the union of all notes. A note is written within
-// milliseconds of a settlement; every 2,000 notes are written anew as one.
+// are forgotten. The state is the union of all notes. A note is written
+// within a twentieth of a second of a settlement; every 2,000 notes are written
+// anew as one.
 //
 // STENO_DEADLETTERS has the rejected utterances, one a message, whose sequence
 // is the letter's number:

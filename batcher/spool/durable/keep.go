@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	noteSoon = 2 * time.Millisecond // how much a crash may have sent again, beside what is in flight
-	noteLate = time.Second          // how old the note of the highest position may be
+	noteSoon = 50 * time.Millisecond // how much a crash may have sent again, beside what is in flight
+	noteLate = time.Second           // how old the note of the highest position may be
 
 	// The notes are written anew, as one, when there are as many as this.
 	maxNotes   = 2000

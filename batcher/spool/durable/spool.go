@@ -108,8 +108,8 @@ func (s *Spool) Account() spool.Account {
 	return s.ledger.account()
 }
 
-// Settle counts the records' fates; the next note, a tenth of a second later
-// at most, makes them last.
+// Settle counts the records' fates; the next note, a twentieth of a second
+// later, makes them last.
 func (s *Spool) Settle(settled ...spool.Settlement) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
