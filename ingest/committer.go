@@ -8,14 +8,19 @@ import (
 )
 
 // commit is the connection's committer: it takes turns, makes them safe and
-// answers them, until the connection ends. It is the only one who writes
+// answers them, until there is nothing to do. It is the only one who writes
 // messages to the socket.
 func (c *connection) commit() {
-	w := writer{ws: c.ws, due: map[*stream]uint64{}}
+	w := c.server.spares.writer(c.ws)
+	defer c.server.spares.putWriter(w)
 	for {
-		first, t, ok := c.take()
-		if !ok {
-			break
+		first, t, next := c.take()
+		switch next {
+		case rest:
+			return
+		case hangUp:
+			c.hangUp(w)
+			return
 		}
 		for _, body := range first {
 			w.write(body)
@@ -30,38 +35,40 @@ func (c *connection) commit() {
 			c.ws.Close()
 		}
 	}
-	c.hangUp(&w)
 }
 
-// take waits until there is something to do: answers that go out at once, or a
-// turn. It hands out one of the two at a time, since a client that is slow to
-// read must not keep its connection busy (C1). It returns false when the
-// connection has ended and owns nothing any more.
-func (c *connection) take() (first [][]byte, t turn, ok bool) {
-	for {
-		c.server.mu.Lock()
-		switch {
-		case c.left:
-			c.server.mu.Unlock()
-			return nil, turn{}, false
-		case len(c.first) > 0:
-			first, c.first = c.first, nil
-			c.server.mu.Unlock()
-			return first, turn{}, true
-		case len(c.turn.steps) > 0:
-			t, c.turn = c.turn, turn{}
-			c.busy = true
-			c.markEnds(&t, c)
-			c.server.mu.Unlock()
-			return nil, t, true
-		case c.closing.code != 0 || c.readEnded:
-			c.release()
-			c.server.mu.Unlock()
-			return nil, turn{}, false
-		}
-		c.server.mu.Unlock()
-		<-c.wake
+// next is what the committer does next.
+type next int
+
+const (
+	answer next = iota
+	rest        // until there is something to do
+	hangUp      // the connection has ended and owns nothing any more
+)
+
+// take says what there is to do: answers that go out at once, or a turn. It
+// hands out one of the two at a time, since a client that is slow to read must
+// not keep its connection busy (C1).
+func (c *connection) take() (first [][]byte, t turn, _ next) {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	switch {
+	case c.left:
+		return nil, turn{}, hangUp
+	case len(c.first) > 0:
+		first, c.first = c.first, nil
+		return first, turn{}, answer
+	case len(c.turn.steps) > 0:
+		t, c.turn = c.turn, turn{}
+		c.busy = true
+		c.markEnds(&t, c)
+		return nil, t, answer
+	case c.closing.code != 0 || c.readEnded:
+		c.release()
+		return nil, turn{}, hangUp
 	}
+	c.working = false // C5: only here, and under the lock under which work is given
+	return nil, turn{}, rest
 }
 
 // markEnds adds the mark of a call's end for every call that is over with this
@@ -184,9 +191,11 @@ func (c *connection) hangUp(w *writer) {
 		}
 	}
 	c.ws.Close()
+	close(c.hungUp)
 }
 
-// writer writes answers. After an error it writes nothing more.
+// writer writes answers. After an error it writes nothing more, and neither does
+// the connection's next one: the library does not either.
 type writer struct {
 	ws  *websocket.Conn
 	buf []byte

@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"sync"
 	"time"
 
 	"example.com/steno/batcher/spool"
@@ -29,8 +28,9 @@ const (
 	retryAfter = 2 * time.Second
 )
 
-// connection is one WebSocket. Two goroutines belong to it, the reader and
-// the committer, and a timer that sends pings.
+// connection is one WebSocket. A goroutine belongs to it, the reader; another,
+// the committer, while there is something to make safe or to answer; and a timer
+// that sends pings. Most connections are silent at any moment.
 //
 //	C1  what the reader takes in is in turn until the committer takes it; while
 //	    the committer has a turn that is not safe, busy is true
@@ -39,6 +39,8 @@ const (
 //	    the streams back to what is safe
 //	C4  released is closed when no Append of this connection is under way and
 //	    none will follow; from then on it owns no stream
+//	C5  there is one committer at most, and one is there while there is something
+//	    to do; the last one hangs up
 type connection struct {
 	server *Server
 	ws     *websocket.Conn
@@ -51,14 +53,15 @@ type connection struct {
 	busy      bool
 	closing   closing
 	readEnded bool
+	working   bool                 // there is a committer, or the last one has been
 	streams   map[*stream]struct{} // owned by this connection
 	left      bool                 // released is closed
 	heart     *time.Timer          // runs beat
 
-	wake     chan struct{} // size 1: the committer has something to look at
 	room     chan struct{} // size 1: the reader, waiting for the window, may look again
 	released chan struct{}
 	gone     chan struct{} // closed when the reader has ended
+	hungUp   chan struct{} // closed when the last committer has
 
 	engine *engine // what speaks here in a dialect of its own; nil: a client of the native protocol
 
@@ -109,8 +112,8 @@ func (s *Server) newConnection(ws *websocket.Conn) *connection {
 	return &connection{
 		server: s, ws: ws,
 		streams: map[*stream]struct{}{}, leases: map[string]lease{},
-		wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
-		released: make(chan struct{}), gone: make(chan struct{}),
+		room:     make(chan struct{}, 1),
+		released: make(chan struct{}), gone: make(chan struct{}), hungUp: make(chan struct{}),
 	}
 }
 
@@ -127,11 +130,8 @@ func (c *connection) serve() {
 	if c.engine != nil && c.engine.leg.call != "" {
 		c.engine.open(c.engine.leg.call) // E2
 	}
-
-	var committer sync.WaitGroup
-	committer.Go(c.commit)
 	c.read()
-	committer.Wait()
+	<-c.hungUp
 	c.stopHeart()
 	if c.engine != nil {
 		c.engine.stop()
@@ -175,8 +175,16 @@ func (c *connection) closeLocked(how closing) {
 	if how.hard && !c.busy {
 		c.release()
 	}
-	signal(c.wake)
+	c.work()
 	signal(c.room)
+}
+
+// work sees to it that there is a committer (C5). The lock is held.
+func (c *connection) work() {
+	if !c.working {
+		c.working = true
+		go c.commit()
+	}
 }
 
 // drain says goodbye. The lock is held.

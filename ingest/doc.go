@@ -32,7 +32,8 @@
 // last looked. The committer takes the whole turn, appends it as one group,
 // marks it safe and writes the answers in the order of the messages. So the
 // slower the spool is, the larger its groups; nothing is answered early; and
-// one goroutine writes, as the WebSocket library demands. A timer
+// one goroutine writes, as the WebSocket library demands. It is there only while
+// there is something to do: a call is silent for most of its time. A timer
 // sends pings, which the library allows beside the writer: a connection must
 // not look dead because the spool is slow.
 //

@@ -22,32 +22,16 @@ var errTooBig = errors.New("frame is too big")
 // empty until the other side has closed too.
 func (c *connection) read() {
 	c.watch()
-	take := c.takeMessages
-	if c.engine != nil {
-		take = c.engine.take
-	}
-	var buf bytes.Buffer
-	for {
-		kind, err := c.frame(&buf)
-		if err != nil {
-			if c.engine != nil {
-				c.takeFrame(func(incoming) bool { return c.engine.over(err) }, incoming{})
-			}
-			c.lost(err)
-			break
-		}
-		if !c.takeFrame(take, incoming{kind, buf.Bytes(), time.Now()}) {
-			break
-		}
+	for c.next() {
 	}
 	for err := error(nil); err == nil; {
 		_, _, err = c.ws.NextReader()
 	}
 	c.server.mu.Lock()
 	c.readEnded = true
-	c.server.mu.Unlock()
 	close(c.gone)
-	signal(c.wake)
+	c.work()
+	c.server.mu.Unlock()
 }
 
 // watch sets what happens at control frames. Each is a sign of life. A close
@@ -69,19 +53,46 @@ func (c *connection) watch() {
 // alive puts the idle deadline off.
 func (c *connection) alive() { _ = c.ws.SetReadDeadline(time.Now().Add(c.server.cfg.Idle)) }
 
-// frame reads one frame into buf.
-func (c *connection) frame(buf *bytes.Buffer) (kind int, err error) {
+// next waits for a frame and handles it. It returns false when the connection is
+// closing. What this function and those above it have on the stack is what a
+// silent connection holds: while it is little, the collector halves the stack
+// that handling a frame has grown.
+func (c *connection) next() (ok bool) {
 	c.alive()
-	buf.Reset()
 	kind, r, err := c.ws.NextReader()
 	if err != nil {
-		return 0, err
+		c.unreadable(err)
+		return false
 	}
-	n, err := buf.ReadFrom(io.LimitReader(r, int64(c.server.cfg.MaxFrame)+1))
-	if err == nil && n > int64(c.server.cfg.MaxFrame) {
+	return c.frame(kind, r)
+}
+
+// frame reads what follows of a frame and handles it.
+func (c *connection) frame(kind int, r io.Reader) (ok bool) {
+	most := int64(c.server.cfg.MaxFrame)
+	buf := c.server.spares.buffer()
+	defer c.server.spares.putBuffer(buf)
+	n, err := buf.ReadFrom(io.LimitReader(r, most+1))
+	if err == nil && n > most {
 		err = errTooBig
 	}
-	return kind, err
+	if err != nil {
+		c.unreadable(err)
+		return false
+	}
+	take := c.takeMessages
+	if c.engine != nil {
+		take = c.engine.take
+	}
+	return c.takeFrame(take, incoming{kind, buf.Bytes(), time.Now()})
+}
+
+// unreadable takes in that nothing more can be read.
+func (c *connection) unreadable(err error) {
+	if c.engine != nil {
+		c.takeFrame(func(incoming) bool { return c.engine.over(err) }, incoming{})
+	}
+	c.lost(err)
 }
 
 // lost begins the end of a connection that cannot be read any further.
@@ -95,8 +106,7 @@ func (c *connection) lost(err error) {
 	}
 }
 
-// incoming is a frame and when it was read. The bytes are those of the
-// reader's buffer.
+// incoming is a frame and when it was read. The bytes are the next frame's soon.
 type incoming struct {
 	kind  int
 	bytes []byte
@@ -209,7 +219,7 @@ func (c *connection) owe(st step) {
 	t := c.current()
 	t.steps = append(t.steps, st)
 	c.owed++
-	signal(c.wake)
+	c.work()
 }
 
 // say owes an answer that concerns no open stream.

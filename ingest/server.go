@@ -191,7 +191,7 @@ func (s *Server) Settled(at time.Time, delivered []spool.Record) {
 			c.first = append(c.first, encode(deliveredAnswer{
 				Type: "delivered", Stream: st.id.ID, Seq: r.Seq, LatencyMs: at.Sub(r.Received).Milliseconds(),
 			}))
-			signal(c.wake)
+			c.work()
 		}
 	}
 }

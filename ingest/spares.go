@@ -1,12 +1,35 @@
 package ingest
 
-import "sync"
+import (
+	"bytes"
+	"sync"
+
+	"github.com/gorilla/websocket"
+)
 
 // spares are what one message after the other needs for a moment. They belong
 // to the server and not to its connections: most of those are silent at any
 // moment, and must be cheap.
 type spares struct {
-	messages, turns sync.Pool
+	buffers, messages, turns, writers sync.Pool
+}
+
+// buffer is an empty one, for a frame.
+func (p *spares) buffer() *bytes.Buffer {
+	if b, ok := p.buffers.Get().(*bytes.Buffer); ok {
+		return b
+	}
+	return new(bytes.Buffer)
+}
+
+// maxSpareBuffer is the size above which a buffer is not worth keeping.
+const maxSpareBuffer = 64 << 10
+
+func (p *spares) putBuffer(b *bytes.Buffer) {
+	if b.Cap() <= maxSpareBuffer {
+		b.Reset()
+		p.buffers.Put(b)
+	}
 }
 
 // message is an empty one.
@@ -22,6 +45,21 @@ func (p *spares) message() *message {
 func (p *spares) putMessage(m *message) {
 	*m = message{}
 	p.messages.Put(m)
+}
+
+// writer is one for a connection.
+func (p *spares) writer(ws *websocket.Conn) *writer {
+	w, ok := p.writers.Get().(*writer)
+	if !ok {
+		w = &writer{due: map[*stream]uint64{}}
+	}
+	w.ws = ws
+	return w
+}
+
+func (p *spares) putWriter(w *writer) {
+	w.ws, w.err = nil, nil
+	p.writers.Put(w)
 }
 
 // maxSpareTurn is the number of records above which a turn's memory is not
