@@ -137,7 +137,7 @@ func (c *connection) accept(l lease, seq uint64, f *fault, a *arrival) (ok bool)
 func (c *connection) keep(st *stream, a *arrival) {
 	if a.given {
 		id := hashOf(a.record.MessageID)
-		if st.call.seen(id, c) {
+		if c.server.registry.seen(st.call, id, c) {
 			c.server.metrics.duplicates.Inc()
 			return
 		}

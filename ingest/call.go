@@ -24,26 +24,26 @@ func hashOf(messageID string) messageHash {
 type call struct {
 	key     callKeyOf
 	streams map[*stream]struct{}
-	ids     map[messageHash]sighting
+	ids     map[messageHash]sighting // nil: none
 	// sessions is the session that an engine began last, by the leg that it
-	// speaks on: who sends again from the middle on does not say it.
+	// speaks on: who sends again from the middle on does not say it. Nil: none.
 	sessions map[string]string
 	live     int  // how many of streams have not ended
 	posts    int  // requests that wait for the spool
 	marked   bool // the mark of its end is in the spool, or on its way
 }
 
-// sighting is when a message id was accepted, and by whom while it is not safe.
+// sighting is when a message id was accepted. There is one for each utterance of
+// the last minutes, so it is small.
 type sighting struct {
-	at    time.Time
-	owner any    // nil: safe
-	said  uint32 // of an engine's words, a checksum; 0: not known
+	at   int64  // nanoseconds since 1970
+	said uint32 // of an engine's words, a checksum; 0: not known
 }
 
 func (g *registry) call(k callKeyOf) *call {
 	c := g.calls[k]
 	if c == nil {
-		c = &call{key: k, streams: map[*stream]struct{}{}, ids: map[messageHash]sighting{}, sessions: map[string]string{}}
+		c = &call{key: k, streams: map[*stream]struct{}{}}
 		g.calls[k] = c
 	}
 	return c
@@ -121,20 +121,41 @@ func (c *call) over(owner *connection) bool {
 	return true
 }
 
+// begin notes that an engine has begun a session on a leg.
+func (c *call) begin(leg, session string) {
+	if c.sessions == nil {
+		c.sessions = map[string]string{}
+	}
+	c.sessions[leg] = session
+}
+
 // seen reports whether a message with this id is safe, or is in the hands of
 // owner, who will know when it is. One in other hands may yet fail: who sends
 // it here is better served by a second copy, which carries the same id.
-func (c *call) seen(id messageHash, owner any) bool {
-	at, ok := c.ids[id]
-	return ok && (at.owner == nil || at.owner == owner)
+func (g *registry) seen(c *call, id messageHash, owner any) bool {
+	if _, known := c.ids[id]; !known {
+		return false
+	}
+	holder, held := g.holders[taken{c, id}]
+	return !held || holder == owner
 }
 
-// remember notes that owner has taken in a message with this id. It returns
-// true where nothing else was waiting to expire: Run must be woken.
+// remember notes that owner has taken in a message with this id; nil: that it
+// is safe. It returns true where nothing else was waiting to expire: Run must be
+// woken.
 func (g *registry) remember(c *call, id messageHash, owner any, now time.Time) (first bool) {
-	first = len(g.ids) == 0
-	c.ids[id] = sighting{at: now, owner: owner}
-	g.ids = append(g.ids, remembered{c, id, now})
+	first = g.ids.len == 0
+	at := now.UnixNano()
+	if c.ids == nil {
+		c.ids = map[messageHash]sighting{}
+	}
+	c.ids[id] = sighting{at: at}
+	g.ids.push(remembered{taken{c, id}, at})
+	if owner != nil {
+		g.holders[taken{c, id}] = owner
+	} else {
+		delete(g.holders, taken{c, id})
+	}
 	return first
 }
 
@@ -152,16 +173,21 @@ func (c *call) revises(id messageHash, said uint32) bool {
 }
 
 // keep marks what owner has taken in as safe.
-func (c *call) keep(id messageHash, owner any) {
-	if at, ok := c.ids[id]; ok && at.owner == owner {
-		c.ids[id] = sighting{at: at.at, said: at.said}
+func (g *registry) keep(c *call, id messageHash, owner any) {
+	if holder, held := g.holders[taken{c, id}]; held && holder == owner {
+		delete(g.holders, taken{c, id})
 	}
 }
 
 // drop forgets what owner has taken in and could not make safe.
 func (g *registry) drop(c *call, id messageHash, owner any) {
-	if at, ok := c.ids[id]; ok && at.owner == owner {
-		delete(c.ids, id)
-		g.tidy(c)
+	if holder, held := g.holders[taken{c, id}]; held && holder == owner {
+		g.forgetID(taken{c, id})
 	}
+}
+
+func (g *registry) forgetID(t taken) {
+	delete(g.holders, t)
+	delete(t.call.ids, t.id)
+	g.tidy(t.call)
 }

@@ -138,7 +138,7 @@ func (c *connection) safe(t *turn) {
 		}
 	}
 	for _, id := range t.ids {
-		id.call.keep(id.id, c)
+		c.server.registry.keep(id.call, id.id, c)
 	}
 	t.ids, t.marked = t.ids[:0], nil
 }

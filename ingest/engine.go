@@ -287,7 +287,8 @@ func (e *engine) takeEvent(event *dialect.Event, at time.Time) (ok bool) {
 	}
 	e.assembler.Take(event, at)
 	if session := e.assembler.Session(); session != e.session {
-		e.session, e.stream.call.sessions[e.leg.name()] = session, session
+		e.session = session
+		e.stream.call.begin(e.leg.name(), session)
 	}
 	if event.Kind == dialect.End {
 		e.release(at)
@@ -392,7 +393,7 @@ func (e *engine) keep(u *assembly.Utterance, now time.Time) {
 // means: a repeat, or a change that comes too late. The lock is held.
 func (e *engine) taken(p assembly.Piece) bool {
 	id := hashOf(uuidOf(p.ID))
-	if !e.stream.call.seen(id, e.c) {
+	if !e.c.server.registry.seen(e.stream.call, id, e.c) {
 		return false
 	}
 	if e.stream.call.revises(id, checksum(p.Text)) {

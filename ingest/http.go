@@ -148,7 +148,7 @@ func (s *Server) storePost(ctx context.Context, p *post) error {
 		if err != nil {
 			s.registry.drop(c, id, p)
 		} else {
-			c.keep(id, p)
+			s.registry.keep(c, id, p)
 		}
 	}
 	return err
@@ -166,14 +166,14 @@ func (s *Server) beginPost(p *post) (fresh []spool.Record, ids []messageHash, er
 	}
 	for i := range p.records {
 		r := &p.records[i]
-		if c.seen(hashOf(r.MessageID), p) {
+		if s.registry.seen(c, hashOf(r.MessageID), p) {
 			s.metrics.duplicates.Inc()
 			continue
 		}
 		fresh = append(fresh, *r)
 		for _, name := range append([]string{r.MessageID}, r.Also...) {
 			id := hashOf(name)
-			if c.seen(id, p) {
+			if s.registry.seen(c, id, p) {
 				continue
 			}
 			ids = append(ids, id)

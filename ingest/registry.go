@@ -32,9 +32,8 @@ type waiting struct {
 
 // remembered is a message id that was accepted at a time.
 type remembered struct {
-	call *call
-	id   messageHash
-	at   time.Time
+	taken
+	at int64 // nanoseconds since 1970
 }
 
 // registry knows every stream, call and message id. Server.mu guards it.
@@ -47,16 +46,18 @@ type remembered struct {
 //	G4  a call exists while it has a stream, a message id, or a request that
 //	    waits for the spool
 //	G5  active counts the calls that have a stream that has not ended
+//	G6  holders has who took in the message ids that are not safe, and no others
 type registry struct {
 	streams map[spool.StreamID]*stream
 	calls   map[callKeyOf]*call
 	line    []waiting
-	ids     []remembered
+	ids     fifo[remembered]
+	holders map[taken]any
 	active  int
 }
 
 func newRegistry() registry {
-	return registry{streams: map[spool.StreamID]*stream{}, calls: map[callKeyOf]*call{}}
+	return registry{streams: map[spool.StreamID]*stream{}, calls: map[callKeyOf]*call{}, holders: map[taken]any{}}
 }
 
 // stream finds the stream of an opening, or begins its life, and brings the
@@ -156,22 +157,26 @@ func (g *registry) expire(before time.Time) (next time.Time) {
 			g.forget(w.stream)
 		}
 	}
-	for len(g.ids) > 0 && !g.ids[0].at.After(before) {
-		r := g.ids[0]
-		g.ids[0] = remembered{}
-		g.ids = g.ids[1:]
-		if r.call.ids[r.id].at.Equal(r.at) {
-			delete(r.call.ids, r.id)
-			g.tidy(r.call)
+	for g.ids.len > 0 && g.ids.head().at <= before.UnixNano() {
+		if r := g.ids.pop(); r.call.ids[r.id].at == r.at {
+			g.forgetID(r.taken)
 		}
 	}
 	if len(g.line) > 0 {
 		next = g.line[0].since
 	}
-	if len(g.ids) > 0 && (next.IsZero() || g.ids[0].at.Before(next)) {
-		next = g.ids[0].at
+	if g.ids.len > 0 {
+		next = earlier(next, time.Unix(0, g.ids.head().at))
 	}
 	return next
+}
+
+// earlier prefers a time that is set.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
 }
 
 func newEpoch() string {

@@ -61,9 +61,11 @@ func TestRegistry(t *testing.T) {
 				}
 			},
 			"remember": func(t *rapid.T) {
-				s := pick(t)
-				g.remember(s.call, hashOf(rapid.SampledFrom([]string{"m", "n"}).Draw(t, "id")), nil, now)
+				owner := rapid.SampledFrom([]any{nil, owners[0], owners[1]}).Draw(t, "owner")
+				g.remember(pick(t).call, messageOf(t), owner, now)
 			},
+			"keep": func(t *rapid.T) { g.keep(pick(t).call, messageOf(t), owners[0]) },
+			"drop": func(t *rapid.T) { g.drop(pick(t).call, messageOf(t), owners[0]) },
 			"time": func(t *rapid.T) {
 				now = now.Add(time.Duration(rapid.IntRange(1, 60).Draw(t, "seconds")) * time.Second)
 				due := g.due(now.Add(-resume))
@@ -82,10 +84,15 @@ func TestRegistry(t *testing.T) {
 			}
 		}
 		g.expire(now)
-		if len(g.streams)+len(g.calls)+len(g.line)+len(g.ids)+g.active != 0 {
-			t.Fatalf("at the end of time %d streams, %d calls, %d in line, %d ids, %d active are left", len(g.streams), len(g.calls), len(g.line), len(g.ids), g.active)
+		if len(g.streams)+len(g.calls)+len(g.line)+g.ids.len+len(g.holders)+g.active != 0 {
+			t.Fatalf("at the end of time %d streams, %d calls, %d in line, %d ids, %d held, %d active are left",
+				len(g.streams), len(g.calls), len(g.line), g.ids.len, len(g.holders), g.active)
 		}
 	})
+}
+
+func messageOf(t *rapid.T) messageHash {
+	return hashOf(rapid.SampledFrom([]string{"m", "n"}).Draw(t, "id"))
 }
 
 func (g *registry) check(t *rapid.T, now time.Time) {
@@ -117,6 +124,11 @@ func (g *registry) check(t *rapid.T, now time.Time) {
 	if active != g.active {
 		t.Fatalf("G5: active is %d, want %d", g.active, active)
 	}
+	for held := range g.holders {
+		if _, known := held.call.ids[held.id]; !known {
+			t.Fatalf("G6: somebody holds a message id of call %v that is not known", held.call.key)
+		}
+	}
 	waits := map[*stream]bool{}
 	for i, w := range g.line {
 		if i > 0 && w.since.Before(g.line[i-1].since) {
@@ -146,7 +158,7 @@ func TestSeen(t *testing.T) {
 	id := hashOf("m")
 	want := func(when string, byMe, byOther bool) {
 		t.Helper()
-		if a, b := c.seen(id, mine), c.seen(id, other); a != byMe || b != byOther {
+		if a, b := g.seen(c, id, mine), g.seen(c, id, other); a != byMe || b != byOther {
 			t.Errorf("%s: seen by me %v, by another %v, want %v, %v", when, a, b, byMe, byOther)
 		}
 	}
@@ -158,9 +170,9 @@ func TestSeen(t *testing.T) {
 	g.drop(c, id, mine)
 	want("dropped", false, false)
 	g.remember(c, id, mine, now)
-	c.keep(id, other)
+	g.keep(c, id, other)
 	want("kept by another", true, false)
-	c.keep(id, mine)
+	g.keep(c, id, mine)
 	want("safe", true, true)
 	g.drop(c, id, mine)
 	want("dropped when safe", true, true)
