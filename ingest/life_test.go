@@ -1,10 +1,12 @@
 package ingest_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,6 +22,33 @@ func TestPing(t *testing.T) {
 		c := r.dial()
 		c.send(open("a", "k") + "\n" + say("a", 1) + "\n" + `{"type":"ping"}` + "\n" + say("a", 2))
 		c.expect(opened("a", 0), ack("a", 1), `{"type":"pong"}`, ack("a", 2))
+	})
+}
+
+// A silent connection has a reader and nothing else (C5): not before it has
+// spoken, and not afterwards.
+func TestSilentConnectionHasOneGoroutine(t *testing.T) {
+	run(t, ingest.Config{}, func(r *rig) {
+		c := r.dial()
+		alone := func(when string) {
+			t.Helper()
+			synctest.Wait()
+			stacks := make([]byte, 1<<20)
+			stacks = stacks[:runtime.Stack(stacks, true)]
+			readers, committers := bytes.Count(stacks, []byte("(*connection).read(")), bytes.Count(stacks, []byte("(*connection).commit("))
+			if handlers := bytes.Count(stacks, []byte("(*Server).serveSocket(")); readers != 1 || committers+handlers != 0 {
+				t.Errorf("%s: %d readers, %d committers, %d handlers, want a reader only", when, readers, committers, handlers)
+			}
+		}
+		alone("connected")
+		for seq := range 3 {
+			if seq == 0 {
+				c.send(open("a", "k"))
+			}
+			c.send(say("a", seq+1))
+			alone("has spoken")
+		}
+		c.expect(opened("a", 0), ack("a", 1), ack("a", 2), ack("a", 3))
 	})
 }
 
