@@ -125,7 +125,7 @@ func (l *ledger) commit(seq uint64, rs []spool.Record) {
 func (l *ledger) wantsPage() bool { return l.waiting > 0 && l.page.len() == 0 }
 
 // isBacklog says whether a record that was met on disk belongs to the page.
-// A frame that was stored twice, which JetStream prevents for two minutes only,
+// A frame that was stored twice, which JetStream prevents for a while only,
 // does not belong there again.
 func (l *ledger) isBacklog(p spool.Position) bool {
 	return p > l.loaded && p <= l.last && !l.claimed.has(p)

@@ -18,8 +18,10 @@ const (
 	noteStream   = "STENO_SETTLED"
 	letterStream = "STENO_DEADLETTERS"
 
-	duplicateWindow = 2 * time.Minute
-	requestTimeout  = 2 * time.Second
+	requestTimeout = 2 * time.Second
+	// duplicateWindow outlasts the next tries of a frame whose answer was lost.
+	// JetStream keeps the name of every frame in memory for as long.
+	duplicateWindow = 10 * requestTimeout
 )
 
 func noteSubject(partition uint16) string   { return fmt.Sprintf("steno.settled.p%d", partition) }
