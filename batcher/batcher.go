@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -101,7 +100,7 @@ func (b *Batcher) Run(input, hard context.Context) error {
 	defer stopReading()
 	context.AfterFunc(ctx, stopReading)
 
-	records := make(chan []spool.Record)
+	records := make(chan []spool.Record) // without room: see read
 	g.Go(func() error {
 		defer close(records)
 		return b.read(reading, ctx, records)
@@ -111,14 +110,16 @@ func (b *Batcher) Run(input, hard context.Context) error {
 }
 
 // read hands records from the spool to the loop until there are no more to
-// come.
+// come. It reads into one buffer while the loop takes from the other: that the
+// loop asks for more says that it is done with what it had.
 func (b *Batcher) read(input, ctx context.Context, records chan<- []spool.Record) error {
-	buf := make([]spool.Record, 256)
+	buf, taken := make([]spool.Record, 256), make([]spool.Record, 256)
 	for {
 		n, err := b.cfg.Spool.Read(input, buf)
 		if n > 0 {
 			select {
-			case records <- slices.Clone(buf[:n]):
+			case records <- buf[:n]:
+				buf, taken = taken, buf
 			case <-ctx.Done():
 				return context.Cause(ctx)
 			}
@@ -191,7 +192,8 @@ func (b *Batcher) rest(now time.Time) time.Duration {
 // it asks only that nothing of the call waits for company.
 func (b *Batcher) take(rs []spool.Record) error {
 	now := time.Now()
-	for _, r := range rs {
+	for i := range rs {
+		r := &rs[i]
 		b.packer.add(now, r)
 		if r.Ended {
 			if err := b.cfg.Spool.Settle(spool.Settlement{Position: r.Position}); err != nil {
@@ -224,11 +226,12 @@ func (b *Batcher) done(r result) error {
 		panic(fmt.Sprintf("BUG: the sender gave %d results for %d entries", got, want))
 	}
 	before, limit, now := b.packer.gate.trouble, b.packer.window.limit, time.Now()
+	b.meter.sent(r)
 	settled := b.packer.done(now, r.request, r.outcome)
 	b.trouble.Store(int32(b.packer.gate.trouble))
 	b.logGate(before, r.outcome)
 	b.logWindow(limit)
-	b.meter.outcome(r, settled)
+	b.meter.settled(settled)
 	return b.settle(now, settled, r.outcome)
 }
 
@@ -238,7 +241,8 @@ func (b *Batcher) settle(now time.Time, settled []Settled, o Outcome) error {
 		return nil
 	}
 	settlements := make([]spool.Settlement, len(settled))
-	for i, s := range settled {
+	for i := range settled {
+		s := &settled[i]
 		settlements[i] = spool.Settlement{Position: s.Position, Rejected: s.Rejected, Dead: deadLetter(now, s, o.Written)}
 	}
 	if err := b.cfg.Spool.Settle(settlements...); err != nil {
@@ -320,8 +324,8 @@ func (b *Batcher) logWindow(before int) {
 // logRejected writes one line for each request that lost utterances.
 func (b *Batcher) logRejected(settled []Settled, cause error) {
 	n, reason, call := 0, "", ""
-	for _, s := range settled {
-		if s.Rejected != "" {
+	for i := range settled {
+		if s := &settled[i]; s.Rejected != "" {
 			n, reason, call = n+1, s.Rejected, s.Call
 		}
 	}

@@ -1,6 +1,9 @@
 package batcher
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // buffer holds what waits of one call, already cut into entries.
 //
@@ -35,19 +38,20 @@ type buffer struct {
 }
 
 // add appends an utterance that begins to wait at since.
-func (b *buffer) add(u Utterance, since time.Time, lim Limits) {
-	if n := len(b.entries); n > 0 && b.entries[n-1].takes(u, lim) {
-		last := &b.entries[n-1]
-		last.Utterances = append(last.Utterances, u)
-	} else {
-		b.entries = append(b.entries, Entry{Call: b.call, Utterances: []Utterance{u}, oldest: since})
+func (b *buffer) add(u *Utterance, since time.Time, lim Limits) {
+	n := len(b.entries)
+	if n == 0 || !b.entries[n-1].takes(u, lim) {
+		b.entries = append(b.entries, Entry{Call: b.call, Utterances: make([]*Utterance, 0, lim.MaxMessages), oldest: since})
+		n++
 	}
+	last := &b.entries[n-1]
+	last.Utterances = append(last.Utterances, u)
 	if u.Urgent {
-		b.urgent = len(b.entries)
+		b.urgent = n
 	}
 }
 
-func (e *Entry) takes(u Utterance, lim Limits) bool {
+func (e *Entry) takes(u *Utterance, lim Limits) bool {
 	return len(e.Utterances) < lim.MaxMessages && (lim.MixSpeakers || e.Utterances[0].Speaker == u.Speaker)
 }
 
@@ -105,12 +109,7 @@ func (b *buffer) unshift(e Entry) {
 }
 
 func (e *Entry) urgent() bool {
-	for i := range e.Utterances {
-		if e.Utterances[i].Urgent {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(e.Utterances, func(u *Utterance) bool { return u.Urgent })
 }
 
 // due is when the buffer's first utterance has waited long enough. What is

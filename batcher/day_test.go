@@ -114,7 +114,7 @@ func (r *dayRun) fix(wait time.Duration) {
 func (r *dayRun) say(now time.Time, a workload.Arrival) {
 	r.until(now)
 	r.pos++
-	r.p.add(now, spool.Record{Position: r.pos, Call: fmt.Sprint(r.begin.Day(), a.Call), Speaker: a.Role.String(), Received: now})
+	r.p.add(now, &spool.Record{Position: r.pos, Call: fmt.Sprint(r.begin.Day(), a.Call), Speaker: a.Role.String(), Received: now})
 	r.result.utterances++
 	r.send(now)
 }

@@ -9,7 +9,7 @@ import (
 
 // deadLetter is what is kept of an utterance that was rejected; nil: it was
 // delivered.
-func deadLetter(now time.Time, s Settled, sent time.Time) *spool.DeadLetter {
+func deadLetter(now time.Time, s *Settled, sent time.Time) *spool.DeadLetter {
 	if s.Rejected == "" {
 		return nil
 	}

@@ -65,7 +65,7 @@ func (e *endings) next() time.Time {
 
 // end takes in the mark of a call's end: nothing of it waits for company any
 // more. A mark that does not say when was written before marks did.
-func (p *packer) end(now time.Time, mark spool.Record, b *buffer) {
+func (p *packer) end(now time.Time, mark *spool.Record, b *buffer) {
 	at := mark.Received
 	if at.IsZero() || at.After(now) {
 		at = now
@@ -81,7 +81,7 @@ func (p *packer) end(now time.Time, mark spool.Record, b *buffer) {
 // isOver says whether an utterance comes after its call's end and grace. One
 // of a stream says that the call goes on. A dead letter that somebody retries
 // is sent all the same: he knows better than the mark.
-func (p *packer) isOver(now time.Time, r spool.Record) bool {
+func (p *packer) isOver(now time.Time, r *spool.Record) bool {
 	at, ended := p.endings.at[r.Call]
 	if !ended {
 		return false

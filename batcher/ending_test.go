@@ -80,7 +80,7 @@ func TestStragglers(t *testing.T) {
 
 	// One of a stream says that the call goes on.
 	b.pos++
-	b.p.add(b.now, spool.Record{Position: b.pos, Call: "a", Speaker: "x", Stream: spool.StreamID{Call: "a", ID: "leg-2"}, Received: b.now})
+	b.p.add(b.now, &spool.Record{Position: b.pos, Call: "a", Speaker: "x", Stream: spool.StreamID{Call: "a", ID: "leg-2"}, Received: b.now})
 	b.want("R10: the call has begun anew, and waits for company")
 	b.pass(time.Second)
 	b.want("R10: the call has begun anew", "a[4]")
@@ -96,7 +96,7 @@ func TestARetriedLetterOfAnEndedCall(t *testing.T) {
 	letter := spool.DeadLetter{ID: 7, Record: spool.Record{Call: "a", Speaker: "x", MessageID: "a1"}}
 	again := letter.Again(b.now)
 	again.Position = 2
-	b.p.add(b.now, again)
+	b.p.add(b.now, &again)
 	b.over("R10: a retry")
 	b.pass(time.Second)
 	b.want("R10: a retry is sent", "a[2]")

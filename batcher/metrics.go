@@ -46,13 +46,14 @@ func newMeter(set *metrics.Set, pace func() Pace) meter {
 	}
 }
 
-// outcome counts a request that has ended, and what it settled.
-func (m *meter) outcome(r result, settled []Settled) {
-	for _, e := range r.request.Entries {
-		for i, u := range e.Utterances {
+// sent counts a request that has ended, before its outcome is booked: what is
+// ambiguous of its utterances was so when it left.
+func (m *meter) sent(r result) {
+	for i := range r.request.Entries {
+		for _, u := range r.request.Entries[i].Utterances {
 			if u.Attempts > 1 {
 				m.repeated.Inc()
-				if e.Utterances[i].Ambiguous {
+				if u.Ambiguous {
 					m.ambiguous.Inc()
 				}
 			} else if !r.outcome.Written.IsZero() {
@@ -60,8 +61,12 @@ func (m *meter) outcome(r result, settled []Settled) {
 			}
 		}
 	}
-	for _, s := range settled {
-		if s.Rejected == "" {
+}
+
+// settled counts what an outcome has settled.
+func (m *meter) settled(all []Settled) {
+	for i := range all {
+		if s := &all[i]; s.Rejected == "" {
 			seconds(m.delivery, s.Answered.Sub(s.Received))
 			seconds(m.speech, s.Answered.Sub(s.Spoken))
 		}

@@ -8,7 +8,7 @@ import (
 
 // Settled is an utterance whose fate is known.
 type Settled struct {
-	Utterance
+	*Utterance
 	Rejected string    // the reason; empty: delivered
 	Words    string    // Salesforce's own, of a rejection; never for the log
 	Answered time.Time // when Salesforce's answer was there
@@ -30,9 +30,9 @@ var rests = backoff{500 * time.Millisecond, 30 * time.Second}
 func (p *packer) done(now time.Time, r Request, o Outcome) []Settled {
 	p.learn(now, r, o)
 	p.inFlight--
-	var settled []Settled
+	settled := make([]Settled, 0, r.Messages())
 	for i := len(r.Entries) - 1; i >= 0; i-- { // from the end: what goes back is put before what went back already (R1)
-		settled = append(settled, p.doneEntry(now, r, i, o)...)
+		settled = p.doneEntry(now, r, i, o, settled)
 	}
 	for i := range r.Entries {
 		p.release(now, p.calls[r.Entries[i].Call])
@@ -65,15 +65,16 @@ func (p *packer) learn(now time.Time, r Request, o Outcome) {
 	}
 }
 
-// doneEntry settles what is final of the request's entry i, last utterance
-// first, and puts the rest back to the head of its call (R7).
-func (p *packer) doneEntry(now time.Time, r Request, i int, o Outcome) []Settled {
+// doneEntry appends to settled what is final of the request's entry i, last
+// utterance first, and puts the rest back to the head of its call (R7).
+func (p *packer) doneEntry(now time.Time, r Request, i int, o Outcome, settled []Settled) []Settled {
 	e := r.Entries[i]
 	b := p.calls[e.Call]
 	v := p.judge(now, b, o.Results[i], r.Messages() == 1)
-	settled, again := split(e, v, o.Answered)
-	if len(settled) > 0 {
-		b.clear(len(settled), v.Verdict == Reject)
+	before := len(settled)
+	settled, again := split(settled, e, v, o.Answered)
+	if n := len(settled) - before; n > 0 {
+		b.clear(n, v.Verdict == Reject)
 		if b.suspects == 0 {
 			b.doubts = 0
 		}
@@ -133,9 +134,9 @@ func (p *packer) doubt(now time.Time, b *buffer, alone bool) Verdict {
 	return Suspect
 }
 
-// split parts an entry into what its verdict settles, last first, and what
-// must be sent again.
-func split(e Entry, v Result, answered time.Time) (settled []Settled, again []Utterance) {
+// split parts an entry into what its verdict settles, which it appends to
+// settled, last first, and what must be sent again.
+func split(settled []Settled, e Entry, v Result, answered time.Time) (_ []Settled, again []*Utterance) {
 	for _, u := range slices.Backward(e.Utterances) {
 		verdict := v.Verdict
 		if len(v.Only) > 0 && !slices.Contains(v.Only, u.MessageID) {

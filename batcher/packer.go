@@ -109,15 +109,15 @@ func (p *packer) wait() time.Duration {
 	return p.pace.wait
 }
 
-// add takes what the spool has read.
-func (p *packer) add(now time.Time, r spool.Record) {
+// add takes what the spool has read. It keeps a copy of r.
+func (p *packer) add(now time.Time, r *spool.Record) {
 	b := p.calls[r.Call]
 	if r.Ended {
 		p.end(now, r, b)
 		return
 	}
 	if p.isOver(now, r) {
-		p.over = append(p.over, Settled{Utterance: Utterance{Record: r}, Rejected: ReasonCallEnded, Answered: now})
+		p.over = append(p.over, Settled{Utterance: &Utterance{Record: *r}, Rejected: ReasonCallEnded, Answered: now})
 		return
 	}
 	if b == nil {
@@ -131,7 +131,7 @@ func (p *packer) add(now time.Time, r spool.Record) {
 	p.pace.heard(now)
 	p.unqueue(b)
 	_, b.ended = p.endings.at[r.Call]
-	b.add(Utterance{Record: r}, since, p.lim)
+	b.add(&Utterance{Record: *r}, since, p.lim)
 	p.held++
 	p.enqueue(now, b)
 }

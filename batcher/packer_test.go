@@ -32,7 +32,7 @@ func (b *bench) say(words ...string) {
 		b.pos++
 		urgent := strings.HasSuffix(w, "!")
 		call, speaker, _ := strings.Cut(strings.TrimSuffix(w, "!"), ":")
-		b.p.add(b.now, spool.Record{
+		b.p.add(b.now, &spool.Record{
 			Position: b.pos, Call: call, Speaker: speaker, Urgent: urgent,
 			MessageID: fmt.Sprintf("%s%d", call, b.pos), Received: b.now,
 		})
@@ -41,7 +41,7 @@ func (b *bench) say(words ...string) {
 
 func (b *bench) end(call string) {
 	b.pos++
-	b.p.add(b.now, spool.Record{Position: b.pos, Call: call, Ended: true, Received: b.now})
+	b.p.add(b.now, &spool.Record{Position: b.pos, Call: call, Ended: true, Received: b.now})
 }
 
 // sent returns every request that goes now, each as "call[id id] call[id]".
@@ -198,7 +198,7 @@ func TestBacklogAndLiveSpeechTakeTurns(t *testing.T) {
 	old := b.now.Add(-time.Hour)
 	for i := range 6 { // a backlog, as the spool hands it out after a restart
 		b.pos++
-		b.p.add(b.now, spool.Record{Position: b.pos, Call: fmt.Sprint("old", i), Received: old})
+		b.p.add(b.now, &spool.Record{Position: b.pos, Call: fmt.Sprint("old", i), Received: old})
 	}
 	b.say("a:x", "b:x", "c:x", "d:x")
 	b.pass(time.Second)
@@ -249,7 +249,7 @@ func TestDrain(t *testing.T) {
 
 func TestClockSetBack(t *testing.T) {
 	b := newBench(t, limits)
-	b.p.add(b.now, spool.Record{Position: 1, Call: "a", Received: b.now.Add(time.Hour)})
+	b.p.add(b.now, &spool.Record{Position: 1, Call: "a", Received: b.now.Add(time.Hour)})
 	b.pass(limits.MaxWait)
 	b.want("R4: it has waited since it was read, whatever its stamp says", "a[1]")
 }

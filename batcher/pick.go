@@ -12,8 +12,7 @@ func (p *packer) take(now time.Time, pick func(*Request), proof bool) Request {
 		ended = ended && now.Sub(end) > flushTime
 		p.unqueue(b)
 		b.inFlight = true // R3
-		for j := range r.Entries[i].Utterances {
-			u := &r.Entries[i].Utterances[j]
+		for _, u := range r.Entries[i].Utterances {
 			u.Attempts++
 			if !u.Late && (ended || p.graceOver(now, u.Received)) {
 				u.Late = true

@@ -7,7 +7,8 @@ import (
 	"example.com/steno/batcher/spool"
 )
 
-// Utterance is a record on its way, and what has happened to it so far.
+// Utterance is a record on its way, and what has happened to it so far. It is
+// made once, and the batcher's own: a Sender reads it, until it has answered.
 type Utterance struct {
 	spool.Record
 	Attempts  int  // requests that it has been in
@@ -19,7 +20,7 @@ type Utterance struct {
 // utterances, of one speaker unless Limits.MixSpeakers.
 type Entry struct {
 	Call       string
-	Utterances []Utterance
+	Utterances []*Utterance
 	oldest     time.Time // when its first utterance began to wait
 }
 
@@ -41,8 +42,8 @@ type Request struct {
 // Messages counts the utterances in the request.
 func (r Request) Messages() int {
 	n := 0
-	for _, e := range r.Entries {
-		n += len(e.Utterances)
+	for i := range r.Entries {
+		n += len(r.Entries[i].Utterances)
 	}
 	return n
 }

@@ -76,8 +76,8 @@ func (t *traces) parent(r batcher.Request) string {
 		return ""
 	}
 	for _, e := range r.Entries {
-		for i := range e.Utterances {
-			if tr, known := t.of[e.Utterances[i].Stream]; known {
+		for _, u := range e.Utterances {
+			if tr, known := t.of[u.Stream]; known {
 				return tr.parent
 			}
 		}
