@@ -30,7 +30,7 @@ func TestQuantile(t *testing.T) {
 			return n
 		}
 		for _, ms := range all {
-			h.add(time.Duration(ms) * time.Millisecond)
+			h[bucketOf(time.Duration(ms)*time.Millisecond)]++
 		}
 		got := h.quantile(q)
 		if n := below(time.Duration(float64(got) * growth)); float64(n) < q*float64(len(all)) {

@@ -16,8 +16,7 @@ const (
 	growth  = 1.15
 )
 
-func (h *histogram) add(d time.Duration) { h[bucketOf(d)]++ }
-
+// bucketOf is the bucket in which a duration is counted.
 func bucketOf(d time.Duration) int {
 	if d < least {
 		return 0

@@ -190,7 +190,7 @@ func (m *Monitor) Read(records []spool.Record) {
 // begin begins an utterance's journey. The lock is held.
 func (m *Monitor) begin(now time.Time, r *spool.Record) {
 	c := m.call(now, callKey{r.Org, r.Call})
-	s := &said{sender: gjson.GetBytes(r.Message, "senderType").Str, spoken: r.Spoken, received: r.Received}
+	s := &said{sender: senderOf(r.Message), spoken: r.Spoken, received: r.Received}
 	if m.cfg.Text {
 		s.text = cut(gjson.GetBytes(r.Message, "content").Str)
 	}
@@ -211,11 +211,11 @@ func (m *Monitor) Sending(r batcher.Request) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, e := range r.Entries {
-		for i := range e.Utterances {
-			if j := m.journeys[e.Utterances[i].Position]; j != nil {
+		for _, u := range e.Utterances {
+			if j := m.journeys[u.Position]; j != nil {
 				j.leave(now, company)
 				j.call.lane.take(now)
-				j.said.tries = e.Utterances[i].Attempts
+				j.said.tries = u.Attempts
 			}
 		}
 	}
@@ -228,8 +228,8 @@ func (m *Monitor) Answered(r batcher.Request, o batcher.Outcome) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, e := range r.Entries {
-		for i := range e.Utterances {
-			if j := m.journeys[e.Utterances[i].Position]; j != nil {
+		for _, u := range e.Utterances {
+			if j := m.journeys[u.Position]; j != nil {
 				j.land(now)
 				j.call.lane.free(now)
 				if !o.Written.IsZero() {
@@ -271,15 +271,8 @@ func (m *Monitor) settle(now time.Time, s *batcher.Settled) {
 	}
 	spent := j.spent(s.Answered, 0)
 	speech := max(0, s.Answered.Sub(j.said.spoken)-j.said.clock)
-	m.meter.delivered(j.dialect, speech, spent)
-	m.history.book(now, func(slot *slot) {
-		slot.speech.add(speech)
-		slot.delivery.add(s.Answered.Sub(j.said.received))
-		for i, d := range spent {
-			slot.spent[i] += d
-		}
-		slot.settled++
-	})
+	m.meter.delivered(j.dialect, speech, &spent)
+	m.history.deliver(now, speech, s.Answered.Sub(j.said.received), &spent)
 }
 
 // reject remembers a rejection, without a word of what was said. The lock is held.

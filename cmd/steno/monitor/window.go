@@ -92,6 +92,19 @@ func newHistory() history {
 	return history{newWindow(time.Second, 60), newWindow(hourSlot, hourSlots)}
 }
 
+// deliver counts an utterance that Salesforce has accepted.
+func (h *history) deliver(now time.Time, speech, delivery time.Duration, spent *[stages]time.Duration) {
+	inSpeech, inDelivery := bucketOf(speech), bucketOf(delivery)
+	for _, s := range [...]*slot{h.seconds.at(now), h.hour.at(now)} {
+		s.speech[inSpeech]++
+		s.delivery[inDelivery]++
+		for i, d := range spent {
+			s.spent[i] += d
+		}
+		s.settled++
+	}
+}
+
 // book lets f count in both.
 func (h *history) book(now time.Time, f func(*slot)) {
 	f(h.seconds.at(now))
