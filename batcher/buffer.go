@@ -14,6 +14,7 @@ import (
 //	    utterance
 //	B4  a buffer is in one queue while it may be sent, in none while its request
 //	    is in flight
+//	B5  while it may be sent its rank is up to date; while it rests nobody asks
 type buffer struct {
 	call     string
 	entries  []Entry
@@ -35,6 +36,7 @@ type buffer struct {
 
 	in    *queue // the queue that it stands in, or nil
 	index int    // its place there; the queue's own
+	rank  rank   // what that goes by
 }
 
 // add appends an utterance that begins to wait at since.

@@ -85,20 +85,14 @@ const staleAfter = 10 * time.Second
 // sender; it never decides about order.
 func newPacker(lim Limits, rng *rand.Rand) *packer {
 	p := &packer{lim: lim, calls: map[string]*buffer{}, rng: rng, flight: newFlight(lim.MaxInFlight), pace: newPace(lim), endings: newEndings()}
-	p.ready.less, p.stale.less, p.apart.less = p.sooner, p.sooner, p.sooner
+	p.ready.less, p.stale.less, p.apart.less = sooner, sooner, sooner
 	p.resting.less = func(a, b *buffer) bool { return a.restedAt.Before(b.restedAt) }
 	return p
 }
 
-// sooner is R5. Among equals the spool's order decides.
-func (p *packer) sooner(a, b *buffer) bool {
-	if (a.urgent > 0) != (b.urgent > 0) {
-		return a.urgent > 0
-	}
-	if x, y := a.due(p.wait()), b.due(p.wait()); !x.Equal(y) {
-		return x.Before(y)
-	}
-	return a.entries[0].Utterances[0].Position < b.entries[0].Utterances[0].Position
+// rank gives a buffer that holds something its rank.
+func (p *packer) rank(b *buffer) {
+	b.rank = rank{b.urgent > 0, b.due(p.wait()), b.entries[0].Utterances[0].Position}
 }
 
 // wait is how long an utterance may wait for company.
@@ -145,8 +139,12 @@ func (p *packer) drain() {
 // sort is for when the wait has changed: what waits not at all was before what
 // does, and now it may not be.
 func (p *packer) sort() {
-	p.ready.sort()
-	p.stale.sort()
+	for _, q := range []*queue{&p.ready, &p.stale} {
+		for _, b := range q.buffers {
+			p.rank(b)
+		}
+		q.sort()
+	}
 }
 
 // unqueue takes a buffer out of its queue before its order changes.
@@ -162,6 +160,9 @@ func (p *packer) unqueue(b *buffer) {
 
 // enqueue puts a buffer into the queue where it belongs now, or forgets it (R9).
 func (p *packer) enqueue(now time.Time, b *buffer) {
+	if len(b.entries) > 0 {
+		p.rank(b)
+	}
 	switch {
 	case b.inFlight:
 	case len(b.entries) == 0:
@@ -237,7 +238,7 @@ func (p *packer) next(now time.Time) (Request, bool) {
 	if first == nil {
 		first, pick = stale, p.pickStale
 	}
-	if suspect != nil && (first == nil || p.sooner(suspect, first)) {
+	if suspect != nil && (first == nil || sooner(suspect, first)) {
 		first, pick = suspect, p.pickSuspect
 	}
 	if first == nil {

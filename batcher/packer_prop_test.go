@@ -257,6 +257,10 @@ func (w *world) checkOrder() {
 			if b.in != q || b.index != i {
 				w.rt.Fatalf("B4: call %s believes to stand elsewhere", b.call)
 			}
+			was := b.rank
+			if w.b.p.rank(b); b.rank != was && q != &w.b.p.resting {
+				w.rt.Fatalf("B5: call %s stands there as %v, and is %v", b.call, was, b.rank)
+			}
 		}
 	}
 }

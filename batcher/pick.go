@@ -60,6 +60,7 @@ func (p *packer) pickFrom(r *Request, q *queue) {
 		q.remove(b)
 		return
 	}
+	p.rank(b)
 	q.fix(b)
 }
 

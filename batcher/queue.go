@@ -1,12 +1,38 @@
 package batcher
 
-import "container/heap"
+import (
+	"container/heap"
+	"time"
+
+	"example.com/steno/batcher/spool"
+)
 
 // queue is a heap of buffers in the order that less gives. A buffer whose
 // order changes is told so by fix.
 type queue struct {
 	buffers []*buffer
 	less    func(a, b *buffer) bool
+}
+
+// rank is what a buffer's place goes by. It is worked out when the buffer takes
+// its place: in a backlog it is compared with many others, and what it is made
+// of lies far apart.
+type rank struct {
+	urgent bool
+	due    time.Time
+	first  spool.Position // of its utterances
+}
+
+// sooner is R5. Among equals the spool's order decides.
+func sooner(a, b *buffer) bool {
+	switch x, y := &a.rank, &b.rank; {
+	case x.urgent != y.urgent:
+		return x.urgent
+	case !x.due.Equal(y.due):
+		return x.due.Before(y.due)
+	default:
+		return x.first < y.first
+	}
 }
 
 func (q *queue) first() *buffer {
