@@ -44,6 +44,8 @@ type Daemon struct {
 	probing  probing
 	draining atomic.Bool
 
+	delivered []spool.Record // settled's own, empty between two calls
+
 	lastWords string // the account at the end of Run
 }
 
@@ -94,18 +96,19 @@ func wire(s Settings, client *sfclient.Client, kept spool.Spool, set *metrics.Se
 }
 
 // settled tells the monitor, and passes on what Salesforce has accepted to the
-// engines that asked.
+// engines that asked. The batcher calls it, one time after the other.
 func (d *Daemon) settled(all []batcher.Settled) {
 	d.monitor.Settled(all)
-	delivered := make([]spool.Record, 0, len(all))
-	for _, s := range all {
-		if s.Rejected == "" {
-			delivered = append(delivered, s.Record)
+	for i := range all {
+		if s := &all[i]; s.Rejected == "" {
+			d.delivered = append(d.delivered, s.Record)
 		}
 	}
-	if len(delivered) > 0 {
-		d.ingest.Settled(all[0].Answered, delivered) // one answer settles them all
+	if len(d.delivered) > 0 {
+		d.ingest.Settled(all[0].Answered, d.delivered) // one answer settles them all
 	}
+	clear(d.delivered) // of what was said nothing is kept
+	d.delivered = d.delivered[:0]
 }
 
 // Listen opens the daemon's two addresses. Run closes them.

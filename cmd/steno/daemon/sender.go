@@ -78,13 +78,13 @@ func (s *sender) post(ctx context.Context, r batcher.Request) (*sfclient.Answer,
 		e := r.Entries[0]
 		return s.client.SendMessage(ctx, e.Call, e.Utterances[0].Message)
 	}
-	entries := make([]sfclient.RawEntry, len(r.Entries))
+	entries, all := make([]sfclient.RawEntry, len(r.Entries)), make([][]byte, 0, r.Messages())
 	for i, e := range r.Entries {
-		messages := make([][]byte, len(e.Utterances))
-		for j, u := range e.Utterances {
-			messages[j] = u.Message
+		from := len(all)
+		for _, u := range e.Utterances {
+			all = append(all, u.Message)
 		}
-		entries[i] = sfclient.RawEntry{VendorCallKey: e.Call, Messages: messages}
+		entries[i] = sfclient.RawEntry{VendorCallKey: e.Call, Messages: all[from:]}
 	}
 	return s.client.SendBulk(ctx, entries)
 }
