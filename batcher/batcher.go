@@ -27,14 +27,15 @@ type Config struct {
 
 // Batcher moves utterances from the spool to the sender.
 type Batcher struct {
-	cfg     Config
-	packer  *packer
-	meter   meter
-	results chan result // from the requests in flight to the loop; has room for all of them
-	usage   chan Usage  // size 1: the newest that Learn was told
-	trouble atomic.Int32
-	pace    atomic.Pointer[Pace]
-	history atomic.Pointer[[]Slot]
+	cfg      Config
+	packer   *packer
+	meter    meter
+	requests chan Request // to the goroutines that have carried one; without room: only to one that is free
+	results  chan result  // from the requests in flight to the loop; has room for all of them
+	usage    chan Usage   // size 1: the newest that Learn was told
+	trouble  atomic.Int32
+	pace     atomic.Pointer[Pace]
+	history  atomic.Pointer[[]Slot]
 
 	paceShown  time.Time // the pace's next tick when it was last shown; the loop's own
 	remembered time.Time // when history was last stored; the loop's own
@@ -53,10 +54,11 @@ const maxHeld = 20_000
 // New returns a Batcher that waits for Run.
 func New(cfg Config) *Batcher {
 	b := &Batcher{
-		cfg:     cfg,
-		packer:  newPacker(cfg.Limits, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))),
-		results: make(chan result, cfg.Limits.MaxInFlight),
-		usage:   make(chan Usage, 1),
+		cfg:      cfg,
+		packer:   newPacker(cfg.Limits, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))),
+		requests: make(chan Request),
+		results:  make(chan result, cfg.Limits.MaxInFlight),
+		usage:    make(chan Usage, 1),
 	}
 	b.packer.pace.budget.recall(cfg.History)
 	b.showPace(time.Now())
@@ -137,6 +139,7 @@ func (b *Batcher) read(input, ctx context.Context, records chan<- []spool.Record
 // loop owns the packer. It returns when records is closed and everything is
 // settled, or when ctx is done and the requests in flight have ended.
 func (b *Batcher) loop(ctx context.Context, g *errgroup.Group, records <-chan []spool.Record) error {
+	defer close(b.requests)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	defer func() { b.remember(time.Now()) }()
@@ -205,7 +208,8 @@ func (b *Batcher) take(rs []spool.Record) error {
 }
 
 // send starts every request that is due. Each reports to the loop, which
-// waits for all of them.
+// waits for all of them. A goroutine that has carried one before and is free
+// carries the next, as its stack has grown to what that takes.
 func (b *Batcher) send(ctx context.Context, g *errgroup.Group, now time.Time) {
 	if ctx.Err() != nil {
 		return
@@ -213,10 +217,21 @@ func (b *Batcher) send(ctx context.Context, g *errgroup.Group, now time.Time) {
 	for r, ok := b.packer.next(now); ok; r, ok = b.packer.next(now) {
 		b.meter.messages.Update(float64(r.Messages()))
 		b.meter.late.Add(r.late)
-		g.Go(func() error {
-			b.results <- result{r, b.cfg.Sender.Send(ctx, r)}
-			return nil
-		})
+		select {
+		case b.requests <- r:
+		default:
+			g.Go(func() error {
+				b.carry(ctx, r)
+				return nil
+			})
+		}
+	}
+}
+
+// carry makes requests, one after the other, until the loop has ended.
+func (b *Batcher) carry(ctx context.Context, r Request) {
+	for ok := true; ok; r, ok = <-b.requests {
+		b.results <- result{r, b.cfg.Sender.Send(ctx, r)}
 	}
 }
 
