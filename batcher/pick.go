@@ -4,7 +4,7 @@ import "time"
 
 // take fills a request and occupies the lanes of its calls.
 func (p *packer) take(now time.Time, pick func(*Request), proof bool) Request {
-	r := Request{sent: now, proof: proof}
+	r := Request{Entries: make([]Entry, 0, p.lim.MaxEntries), sent: now, proof: proof}
 	pick(&r)
 	for i := range r.Entries {
 		b := p.calls[r.Entries[i].Call]
