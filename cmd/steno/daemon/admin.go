@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/pprof"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"example.com/steno/batcher"
+	"example.com/steno/cmd/steno/deadletters"
 	"example.com/steno/cmd/steno/monitor"
 )
 
@@ -25,20 +27,30 @@ func (d *Daemon) adminHandler() http.Handler {
 	mux.HandleFunc("GET /status.json", d.serveStatus)
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		d.set.WritePrometheus(w)
+		d.only().set.WritePrometheus(w)
 		metrics.WriteProcessMetrics(w)
 	})
-	page := monitor.Handler(d.monitor, d.hub, d.ownPage)
+	page := monitor.Handler(d.only().monitor, d.hub, d.ownPage)
 	mux.Handle("/{$}", page)
 	mux.Handle("/monitor/", page)
-	mux.Handle("/deadletters", d.letters.handler())
-	mux.Handle("/deadletters/", d.letters.handler())
+	letters := deadletters.Handler(d.only().letters, d.adminName())
+	mux.Handle("/deadletters", letters)
+	mux.Handle("/deadletters/", letters)
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	return mux
+}
+
+// adminName is what the machine is called in STENO_ADMIN_LISTEN; empty: nothing.
+func (d *Daemon) adminName() string {
+	name, _, err := net.SplitHostPort(d.settings.AdminListen)
+	if err != nil {
+		return ""
+	}
+	return name
 }
 
 // readyTimeout bounds the look at Salesforce for one /readyz.
@@ -50,7 +62,7 @@ func (d *Daemon) serveReady(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
 	status, answer := http.StatusOK, map[string]any{"ready": true}
-	if reasons := d.unready(ctx); len(reasons) > 0 {
+	if reasons := d.only().unready(ctx); len(reasons) > 0 {
 		status, answer = http.StatusServiceUnavailable, map[string]any{"ready": false, "reasons": reasons}
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -62,10 +74,10 @@ func (d *Daemon) serveReady(w http.ResponseWriter, r *http.Request) {
 
 // writeReadiness writes the reasons of the moment. A login under way is waited
 // for no longer than a scrape can.
-func (d *Daemon) writeReadiness(w io.Writer) {
+func (p *pipeline) writeReadiness(w io.Writer) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookTime)
 	defer cancel()
-	writeReadiness(w, d.unready(ctx))
+	writeReadiness(w, p.unready(ctx))
 }
 
 // reason is why the daemon is not ready, in a word for programs and in words
@@ -76,18 +88,18 @@ type reason struct {
 }
 
 // unready returns every reason not to be ready.
-func (d *Daemon) unready(ctx context.Context) []reason {
+func (p *pipeline) unready(ctx context.Context) []reason {
 	var reasons []reason
-	if d.draining.Load() {
+	if p.draining.Load() {
 		reasons = append(reasons, reason{"draining", "the daemon is shutting down"})
 	}
-	if err := d.client.Token(ctx); err != nil {
+	if err := p.client.Token(ctx); err != nil {
 		reasons = append(reasons, reason{"salesforce_token", err.Error()})
 	}
-	if d.batcher.Trouble() == batcher.Barred {
+	if p.batcher.Trouble() == batcher.Barred {
 		reasons = append(reasons, reason{"salesforce_barred", "Salesforce refuses every request until its configuration or ours is mended; see the log"})
 	}
-	if err := d.spool.Health(); err != nil {
+	if err := p.spool.Health(); err != nil {
 		reasons = append(reasons, reason{"spool", err.Error()})
 	}
 	return reasons

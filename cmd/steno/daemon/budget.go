@@ -28,18 +28,18 @@ const (
 
 // watchUsage keeps the batcher told of the org's daily API requests until ctx
 // is done. Most orgs tell with each answer; others are asked, gently.
-func (d *Daemon) watchUsage(ctx context.Context) error {
-	if most := d.settings.APIDailyBudget; most > 0 {
-		d.batcher.Learn(batcher.Usage{Max: most, At: time.Now()})
+func (p *pipeline) watchUsage(ctx context.Context) error {
+	if most := p.settings.APIDailyBudget; most > 0 {
+		p.batcher.Learn(batcher.Usage{Max: most, At: time.Now()})
 	}
 	for {
 		wait := usageAge
-		if newest, known := d.client.Limit(); known && time.Since(newest.At) < usageAge {
+		if newest, known := p.client.Limit(); known && time.Since(newest.At) < usageAge {
 			wait = usageAge - time.Since(newest.At)
-		} else if told, err := d.client.FetchLimit(ctx); err == nil {
-			d.batcher.Learn(batcher.Usage(told))
+		} else if told, err := p.client.FetchLimit(ctx); err == nil {
+			p.batcher.Learn(batcher.Usage(told))
 		} else if refusal, ok := errors.AsType[*sfclient.Error](err); ok && refusal.Verdict() == sfclient.Hold && refusal.Endpoint == sfclient.EndpointLimits {
-			d.log.Info("salesforce does not tell its daily API requests", "cause", err)
+			p.log.Info("salesforce does not tell its daily API requests", "cause", err)
 			wait = usageRefused
 		}
 		timer := time.NewTimer(wait)
@@ -82,8 +82,8 @@ func (s *Settings) readHistory(log *slog.Logger) (slots []batcher.Slot) {
 
 // keepHistory writes the history to path every minute until ctx is done, and
 // then once more.
-func (d *Daemon) keepHistory(ctx context.Context, path string) error {
-	if _, lost := d.spool.(*spool.Memory); path == "" || lost {
+func (p *pipeline) keepHistory(ctx context.Context, path string) error {
+	if _, lost := p.spool.(*spool.Memory); path == "" || lost {
 		return nil
 	}
 	every := time.NewTicker(rememberEvery)
@@ -93,8 +93,8 @@ func (d *Daemon) keepHistory(ctx context.Context, path string) error {
 		case <-every.C:
 		case <-ctx.Done():
 		}
-		if err := writeHistory(path, d.batcher.History()); err != nil {
-			d.log.Warn("the history of the API budget cannot be written", "cause", err)
+		if err := writeHistory(path, p.batcher.History()); err != nil {
+			p.log.Warn("the history of the API budget cannot be written", "cause", err)
 		}
 	}
 	return nil

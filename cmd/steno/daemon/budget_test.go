@@ -133,7 +133,7 @@ func TestHistoryIsKept(t *testing.T) {
 		kept := Settings{SpoolDir: dir}
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
-		go func() { done <- r.daemon.keepHistory(ctx, kept.historyPath()) }()
+		go func() { done <- r.pipeline.keepHistory(ctx, kept.historyPath()) }()
 		seen := func() (sum float64) {
 			for _, s := range kept.readHistory(r.daemon.log) {
 				sum += s.Utterances

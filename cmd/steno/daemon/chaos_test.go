@@ -139,12 +139,12 @@ func (c *chaos) restart() {
 	c.count()
 	c.kill()
 	c.start()
-	c.recovered += c.daemon.spool.Account().Pending
+	c.recovered += c.pipeline.spool.Account().Pending
 }
 
 // count keeps what a daemon takes along when it is killed.
 func (c *chaos) count() {
-	for _, n := range c.daemon.spool.Account().Rejected {
+	for _, n := range c.pipeline.spool.Account().Rejected {
 		c.rejected += n
 	}
 	c.ambiguous += c.rig.count("steno_utterances_ambiguous_total")
@@ -152,7 +152,7 @@ func (c *chaos) count() {
 
 // balance is the law of the account.
 func (c *chaos) balance() {
-	a := c.daemon.spool.Account()
+	a := c.pipeline.spool.Account()
 	sum := a.Delivered + a.Pending
 	for _, n := range a.Rejected {
 		sum += n
@@ -175,7 +175,7 @@ func (c *chaos) check() {
 	if cmp.Duplicated > c.ambiguous+int(c.recovered) {
 		c.t.Errorf("arrived %+v, with %d counted as ambiguous and %d waiting at kills", cmp, c.ambiguous, c.recovered)
 	}
-	if most := c.wire.most; most > c.daemon.settings.SFMaxInFlight+2 { // and the token, and the limits
-		c.t.Errorf("%d requests in flight, want at most %d", most, c.daemon.settings.SFMaxInFlight)
+	if most := c.wire.most; most > c.pipeline.settings.SFMaxInFlight+2 { // and the token, and the limits
+		c.t.Errorf("%d requests in flight, want at most %d", most, c.pipeline.settings.SFMaxInFlight)
 	}
 }

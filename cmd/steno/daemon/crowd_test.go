@@ -109,7 +109,7 @@ func TestOnePoisonAmongAThousandCalls(t *testing.T) {
 				u.ParticipantID = "005Poison" // Steno takes it, Salesforce wants 15 or 18 letters
 			}
 		})
-		if a := c.daemon.spool.Account(); a.Rejected[reasonInvalid] != 1 || a.Accepted != a.Delivered+1 {
+		if a := c.pipeline.spool.Account(); a.Rejected[reasonInvalid] != 1 || a.Accepted != a.Delivered+1 {
 			t.Errorf("account %+v, want the poisoned one rejected and all others delivered", a)
 		}
 		if cmp := c.arrived(); cmp.Lost != 1 || cmp.OutOfOrder != 0 || cmp.Duplicated != 0 || len(cmp.Examples) != 1 {
@@ -145,7 +145,7 @@ func (c *crowd) outage(speakers string) {
 	time.AfterFunc(before, func() { c.org.Down(orgsim.Unavailable) })
 	var missed, delivered, requests uint64
 	time.AfterFunc(before+down, func() {
-		a := c.daemon.spool.Account()
+		a := c.pipeline.spool.Account()
 		missed, delivered, requests = a.Pending, a.Delivered, c.org.Ledger().APIRequests
 		c.org.Up()
 	})
@@ -154,7 +154,7 @@ func (c *crowd) outage(speakers string) {
 		if at < before+down || drained > 0 {
 			return
 		}
-		if a := c.daemon.spool.Account(); a.Pending == 0 || time.Since(a.Oldest) < 2*time.Second {
+		if a := c.pipeline.spool.Account(); a.Pending == 0 || time.Since(a.Oldest) < 2*time.Second {
 			drained = at - before - down
 			delivered, requests = a.Delivered-delivered, c.org.Ledger().APIRequests-requests
 		}

@@ -55,7 +55,7 @@ func TestOrgIsSilentForAMinute(t *testing.T) {
 		}
 		r.org.Up()
 		back := time.Now()
-		for a := r.daemon.spool.Account(); a.Pending > 0; a = r.daemon.spool.Account() {
+		for a := r.pipeline.spool.Account(); a.Pending > 0; a = r.pipeline.spool.Account() {
 			time.Sleep(100 * time.Millisecond)
 		}
 		if took := time.Since(back); took > 35*time.Second {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -14,23 +12,23 @@ import (
 	"example.com/steno/cmd/steno/deadletters"
 )
 
-// letters are the daemon's dead letters: served to operators, and swept.
+// letters are a pipeline's dead letters: served to operators, and swept.
 type letters struct {
 	*deadletters.Local
-	d                  *Daemon
+	p                  *pipeline
 	retried, aged      *metrics.Counter
 	outgrown, byPeople *metrics.Counter
 }
 
-func newLetters(d *Daemon) letters {
+func newLetters(p *pipeline) letters {
 	dropped := func(why string) *metrics.Counter {
-		return d.set.NewCounter(fmt.Sprintf("steno_deadletters_dropped_total{why=%q}", why))
+		return p.set.NewCounter(fmt.Sprintf("steno_deadletters_dropped_total{why=%q}", why))
 	}
 	l := letters{
-		d: d, retried: d.set.NewCounter("steno_deadletters_retried_total"),
+		p: p, retried: p.set.NewCounter("steno_deadletters_retried_total"),
 		aged: dropped("age"), outgrown: dropped("size"), byPeople: dropped("operator"),
 	}
-	l.Local = &deadletters.Local{Spool: d.spool.DeadLetters(), Changed: l.changed}
+	l.Local = &deadletters.Local{Spool: p.spool.DeadLetters(), Changed: l.changed}
 	return l
 }
 
@@ -38,27 +36,19 @@ func newLetters(d *Daemon) letters {
 func (l letters) changed(act deadletters.Act, n int) {
 	if act == deadletters.Retry {
 		l.retried.Add(n)
-		l.d.log.Info("dead letters retried", "letters", n)
+		l.p.log.Info("dead letters retried", "letters", n)
 		return
 	}
 	l.byPeople.Add(n)
-	l.d.log.Info("dead letters dropped by an operator", "letters", n)
+	l.p.log.Info("dead letters dropped by an operator", "letters", n)
 }
 
 // Change refuses a retry when nobody is left to send it.
 func (l letters) Change(ctx context.Context, act deadletters.Act, s deadletters.Selection) (int, error) {
-	if act == deadletters.Retry && l.d.draining.Load() {
+	if act == deadletters.Retry && l.p.draining.Load() {
 		return 0, deadletters.ErrDraining
 	}
 	return l.Local.Change(ctx, act, s)
-}
-
-func (l letters) handler() http.Handler {
-	name, _, err := net.SplitHostPort(l.d.settings.AdminListen)
-	if err != nil {
-		name = ""
-	}
-	return deadletters.Handler(l, name)
 }
 
 // sweepEvery is how long the letters may be beyond their limits.
@@ -66,7 +56,7 @@ const sweepEvery = 10 * time.Second
 
 // sweep keeps the letters within their limits until ctx is done.
 func (l letters) sweep(ctx context.Context) error {
-	keep := spool.Retention{MaxAge: l.d.settings.DeadLettersMaxAge, MaxBytes: uint64(l.d.settings.DeadLettersMaxBytes)}
+	keep := spool.Retention{MaxAge: l.p.settings.DeadLettersMaxAge, MaxBytes: uint64(l.p.settings.DeadLettersMaxBytes)}
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
@@ -79,10 +69,10 @@ func (l letters) sweep(ctx context.Context) error {
 		l.aged.Add(swept.Age)
 		l.outgrown.Add(swept.Size)
 		if swept != (spool.Swept{}) {
-			l.d.log.Warn("dead letters dropped", "too_old", swept.Age, "too_many", swept.Size, "left", l.Spool.Kept().Letters)
+			l.p.log.Warn("dead letters dropped", "too_old", swept.Age, "too_many", swept.Size, "left", l.Spool.Kept().Letters)
 		}
 		if err != nil && ctx.Err() == nil {
-			l.d.log.Warn("dead letters cannot be kept within their limits", "error", err)
+			l.p.log.Warn("dead letters cannot be kept within their limits", "error", err)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"encoding/json"
-	"net"
 	"net/http"
 	"slices"
 	"time"
@@ -53,21 +52,19 @@ func (w watchedSender) Send(ctx context.Context, r batcher.Request) batcher.Outc
 	return o
 }
 
-// newMonitor returns the daemon's monitor and the hub that shows it.
-func (d *Daemon) newMonitor() (*monitor.Monitor, *monitor.Hub) {
-	m := monitor.New(monitor.Config{
-		Text: d.settings.MonitorText == "on", Org: d.settings.SFOrg, Probe: d.settings.ProbeCall, Metrics: d.set,
-		Company: func() time.Duration { return d.batcher.Pace().Wait },
+func (p *pipeline) newMonitor() *monitor.Monitor {
+	return monitor.New(monitor.Config{
+		Text: p.settings.MonitorText == "on", Org: p.settings.SFOrg, Probe: p.settings.ProbeCall, Metrics: p.set,
+		Company: func() time.Duration { return p.batcher.Pace().Wait },
 	})
-	return m, monitor.NewHub(d.nowEvent, d.hourEvent)
 }
 
 // watch is what ingest tells: the monitor, and the traces.
-func (d *Daemon) watch() ingest.Watch {
-	w := d.monitor.Watch()
+func (p *pipeline) watch() ingest.Watch {
+	w := p.monitor.Watch()
 	opened, released := w.Opened, w.Released
-	w.Opened = func(o ingest.Opened) { d.traces.opened(o); opened(o) }
-	w.Released = func(id spool.StreamID, ended bool) { d.traces.released(id, time.Now()); released(id, ended) }
+	w.Opened = func(o ingest.Opened) { p.traces.opened(o); opened(o) }
+	w.Released = func(id spool.StreamID, ended bool) { p.traces.released(id, time.Now()); released(id, ended) }
 	return w
 }
 
@@ -78,10 +75,10 @@ const lookTime = 200 * time.Millisecond
 func (d *Daemon) nowEvent(ctx context.Context) []byte {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	return d.event(d.Status(ctx))
+	return d.event(d.only().status(ctx))
 }
 
-func (d *Daemon) hourEvent(context.Context) []byte { return d.event(d.monitor.Hour(time.Now())) }
+func (d *Daemon) hourEvent(context.Context) []byte { return d.event(d.only().monitor.Hour(time.Now())) }
 
 // event is a value on one line of JSON.
 func (d *Daemon) event(v any) []byte {
@@ -96,9 +93,5 @@ func (d *Daemon) event(v any) []byte {
 // ownPage keeps out the pages of others: a browser on a machine that reaches the
 // admin address would ask on behalf of whatever page somebody looks at.
 func (d *Daemon) ownPage(r *http.Request) error {
-	host, _, err := net.SplitHostPort(d.settings.AdminListen)
-	if err != nil {
-		host = ""
-	}
-	return deadletters.OwnPage(r, append(slices.Clone(d.settings.MonitorHosts), host)...)
+	return deadletters.OwnPage(r, append(slices.Clone(d.settings.MonitorHosts), d.adminName())...)
 }

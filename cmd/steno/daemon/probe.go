@@ -117,11 +117,10 @@ func (p *Probe) Send(ctx context.Context, patience time.Duration) (time.Duration
 	}
 }
 
-// probing is the daemon's own use of the probe.
+// probing is a pipeline's own use of the probe.
 type probing struct {
 	delivered, lost *metrics.Counter
 	took            *metrics.Gauge // seconds of the last one; NaN: none was delivered
-	dialer          *websocket.Dialer
 }
 
 func newProbing(set *metrics.Set) probing {
@@ -136,17 +135,17 @@ func newProbing(set *metrics.Set) probing {
 
 // probe sends an utterance every STENO_PROBE until ctx is done. A lost one is
 // logged once, until one arrives again.
-func (d *Daemon) probe(ctx context.Context) error {
-	if d.settings.Probe == 0 {
+func (p *pipeline) probe(ctx context.Context) error {
+	if p.settings.Probe == 0 || p.cfg.doors == nil {
 		return nil
 	}
-	p, err := d.settings.NewProbe(d.doors.Addr().String())
+	probe, err := p.settings.NewProbe(p.cfg.doors())
 	if err != nil {
 		return err
 	}
-	p.Dialer = d.probing.dialer
-	return p.Run(ctx, func(ctx context.Context) error {
-		every := time.NewTicker(d.settings.Probe)
+	probe.Dialer = p.cfg.dialer
+	return probe.Run(ctx, func(ctx context.Context) error {
+		every := time.NewTicker(p.settings.Probe)
 		defer every.Stop()
 		for losing := false; ; {
 			select {
@@ -154,29 +153,29 @@ func (d *Daemon) probe(ctx context.Context) error {
 			case <-ctx.Done():
 				return nil
 			}
-			took, err := p.Send(ctx, d.settings.Probe)
+			took, err := probe.Send(ctx, p.settings.Probe)
 			if ctx.Err() != nil {
 				return nil
 			}
-			losing = d.probed(took, err, losing)
+			losing = p.probed(took, err, losing)
 		}
 	})
 }
 
 // probed books a probe and returns whether it was lost.
-func (d *Daemon) probed(took time.Duration, err error, losing bool) bool {
+func (p *pipeline) probed(took time.Duration, err error, losing bool) bool {
 	if err != nil {
-		d.probing.lost.Inc()
-		d.probing.took.Set(math.NaN())
+		p.probing.lost.Inc()
+		p.probing.took.Set(math.NaN())
 		if !losing {
-			d.log.Error("a probe was lost", "cause", err)
+			p.log.Error("a probe was lost", "cause", err)
 		}
 		return true
 	}
-	d.probing.delivered.Inc()
-	d.probing.took.Set(took.Seconds())
+	p.probing.delivered.Inc()
+	p.probing.took.Set(took.Seconds())
 	if losing {
-		d.log.Info("probes arrive again")
+		p.log.Info("probes arrive again")
 	}
 	return false
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,36 +11,37 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/VictoriaMetrics/metrics"
 	"github.com/gorilla/websocket"
 
 	"example.com/steno/bench/memnet"
 	"example.com/steno/ingest/client"
-	"example.com/steno/sfclient"
 	"example.com/steno/sfclient/orgsim"
 )
 
 // rig is a whole flow in a bubble: engines, the daemon, and a simulated org,
 // on a network in memory.
 type rig struct {
-	t      *testing.T
-	org    *orgsim.Org
-	orgNet *memnet.Listener
-	daemon *Daemon
-	disk   *disk
-	wire   *counted // of the daemon of the moment to the org
-	vars   []string
-	mu     sync.Mutex // guards doors, which engines that live on look for
-	doors  *memnet.Listener
-	admin  *memnet.Listener
-	drain  context.CancelFunc
-	done   chan error
-	log    *logged
-	want   map[string][]string // message ids by call, in the order in which they were said
+	t        *testing.T
+	org      *orgsim.Org
+	orgNet   *memnet.Listener
+	daemon   *Daemon
+	pipeline *pipeline // its only one
+	disk     *disk
+	wire     *counted // of the daemon of the moment to the org
+	vars     []string
+	barred   atomic.Bool // nothing may be sent
+	mu       sync.Mutex  // guards doors, which engines that live on look for
+	doors    *memnet.Listener
+	admin    *memnet.Listener
+	drain    context.CancelFunc
+	done     chan error
+	log      *logged
+	want     map[string][]string // message ids by call, in the order in which they were said
 }
 
 // bubble runs test with a rig, and takes the rig down.
@@ -75,28 +77,30 @@ func (r *rig) start() {
 		r.t.Fatal(err)
 	}
 	log := slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	clientConfig := s.clientConfig(log)
 	r.wire = &counted{RoundTripper: r.orgNet.Client().Transport}
-	clientConfig.HTTPClient = &http.Client{Transport: r.wire}
-	sf, err := sfclient.New(clientConfig)
-	if err != nil {
-		r.t.Fatal(err)
-	}
 	r.mu.Lock()
 	r.doors = memnet.Listen()
 	r.mu.Unlock()
 	r.admin, r.done = memnet.Listen(), make(chan error, 1)
-	r.daemon = wire(s, sf, r.disk.open(), metrics.NewSet(), log)
+	r.daemon = newDaemon(s, log)
 	r.daemon.doors, r.daemon.admin = r.doors, r.admin
-	r.daemon.probing.dialer = r.dialer()
+	r.daemon.outfit = func(cfg *pipelineConfig) {
+		cfg.http, cfg.spool, cfg.dialer = &http.Client{Transport: r.wire}, r.disk.open(), r.dialer()
+		cfg.maySend = func() error {
+			if r.barred.Load() {
+				return errors.New("another member owns the partition")
+			}
+			return nil
+		}
+	}
+	if err := r.daemon.addPipeline(r.t.Context(), s); err != nil {
+		r.t.Fatal(err)
+	}
+	r.pipeline = r.daemon.only()
 	ctx, drain := context.WithCancel(r.t.Context())
 	r.drain = drain
 	done, daemon := r.done, r.daemon
-	go func() {
-		err := daemon.Run(ctx)
-		sf.CloseIdleConnections()
-		done <- err
-	}()
+	go func() { done <- daemon.Run(ctx) }()
 }
 
 // logged is a log that may be read while it is written, by one daemon after the
@@ -150,7 +154,7 @@ func (c *counted) CloseIdleConnections() { c.RoundTripper.(*http.Transport).Clos
 // kill ends the daemon as SIGKILL would, as far as the disk can tell: from now
 // on nothing is written to it.
 func (r *rig) kill() {
-	r.daemon.spool.(*survivor).kill()
+	r.pipeline.spool.(*survivor).kill()
 	r.drain()
 	<-r.done
 }

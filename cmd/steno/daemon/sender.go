@@ -19,18 +19,20 @@ import (
 
 // NewClient returns the client of the org that the settings name.
 func (s *Settings) NewClient(log *slog.Logger) (*sfclient.Client, error) {
-	client, err := sfclient.New(s.clientConfig(log))
+	return s.newClient(log, nil)
+}
+
+// newClient is NewClient over a transport of the caller's; nil: sfclient's own.
+func (s *Settings) newClient(log *slog.Logger, over *http.Client) (*sfclient.Client, error) {
+	client, err := sfclient.New(sfclient.Config{
+		LoginURL: s.SFLoginURL, ClientID: s.SFClientID, ClientSecret: s.SFClientSecret,
+		CallCenter: s.SFCallCenter, Cert: s.SFCert, Timeout: s.SFTimeout, MaxInFlight: s.SFMaxInFlight,
+		Logger: log, HTTPClient: over,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSettings, err)
 	}
 	return client, nil
-}
-
-func (s *Settings) clientConfig(log *slog.Logger) sfclient.Config {
-	return sfclient.Config{
-		LoginURL: s.SFLoginURL, ClientID: s.SFClientID, ClientSecret: s.SFClientSecret,
-		CallCenter: s.SFCallCenter, Cert: s.SFCert, Timeout: s.SFTimeout, MaxInFlight: s.SFMaxInFlight, Logger: log,
-	}
 }
 
 // The reasons for which Salesforce's answer rejects an utterance for good.
@@ -53,6 +55,30 @@ type sender struct {
 func newSender(client *sfclient.Client, set *metrics.Set) *sender {
 	bounds := []float64{.005, .01, .025, .05, .075, .1, .15, .2, .25, .3, .4, .5, .75, 1, 1.5, 2, 3, 5, 7.5, 10, 15, 20, 30}
 	return &sender{client, set, set.NewPrometheusHistogramExt("steno_request_seconds", bounds)}
+}
+
+// sender is the batcher's way to Salesforce: whoever may send, sends, and the
+// monitor sees it.
+func (p *pipeline) sender() batcher.Sender {
+	var s batcher.Sender = newSender(p.client, p.set)
+	if p.cfg.maySend != nil {
+		s = fencedSender{s, p.cfg.maySend}
+	}
+	return watchedSender{s, p.monitor, &p.traces}
+}
+
+// fencedSender sends nothing while somebody else may be sending.
+type fencedSender struct {
+	batcher.Sender
+	maySend func() error
+}
+
+// Send makes one attempt, or none: then nothing has left, and all of it waits.
+func (f fencedSender) Send(ctx context.Context, r batcher.Request) batcher.Outcome {
+	if err := f.maySend(); err != nil {
+		return failed(r, fmt.Errorf("hold the request back: %w", err))
+	}
+	return f.Sender.Send(ctx, r)
 }
 
 // Send makes one attempt.

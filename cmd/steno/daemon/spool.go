@@ -20,7 +20,7 @@ import (
 const InMemory = "memory"
 
 // openSpool opens the spool that the settings name.
-func openSpool(ctx context.Context, s Settings, set *metrics.Set, log *slog.Logger) (spool.Spool, error) {
+func openSpool(ctx context.Context, s *Settings, set *metrics.Set, log *slog.Logger) (spool.Spool, error) {
 	if s.SpoolDir == InMemory && s.SpoolURL == "" {
 		log.Warn("the spool is in memory: what is acknowledged does not survive a kill of this process")
 		return spool.NewMemory(), nil

@@ -14,7 +14,7 @@ import (
 	"example.com/steno/cmd/steno/monitor"
 )
 
-// Status is a daemon at one moment, as /status.json shows it. It is what
+// Status is a daemon, or an org of it, at one moment, as /status.json shows it. It is what
 // people and programs look at; /metrics is what is recorded.
 type Status struct {
 	Ready   bool         `json:"ready"`
@@ -72,17 +72,17 @@ type SpoolShown struct {
 	TooOld          bool     `json:"tooOld"` // something waits for longer than STENO_SPOOL_MAX_AGE
 }
 
-// Status is the daemon's state now.
-func (d *Daemon) Status(ctx context.Context) Status {
-	now, account := time.Now(), d.spool.Account()
-	s := Status{Reasons: d.unready(ctx), Account: showAccount(account, now), Trouble: d.batcher.Trouble().String()}
+// status is the pipeline's state now.
+func (p *pipeline) status(ctx context.Context) Status {
+	now, account := time.Now(), p.spool.Account()
+	s := Status{Reasons: p.unready(ctx), Account: showAccount(account, now), Trouble: p.batcher.Trouble().String()}
 	s.Ready = len(s.Reasons) == 0
-	s.Connections, s.Calls = d.ingest.Active()
-	s.Requests, s.Budget = d.requests(), d.budget()
-	if on, ok := d.spool.(*durable.Spool); ok {
+	s.Connections, s.Calls = p.ingest.Active()
+	s.Requests, s.Budget = p.requests(), p.budget()
+	if on, ok := p.spool.(*durable.Spool); ok {
 		s.Spool = showSpool(on.Stats())
 	}
-	s.Monitor = d.monitor.Snapshot(now, s.facts(account))
+	s.Monitor = p.monitor.Snapshot(now, s.facts(account))
 	return s
 }
 
@@ -105,25 +105,25 @@ func (s *Status) facts(a spool.Account) monitor.Facts {
 }
 
 // requests are the sender's counts, which are metrics.
-func (d *Daemon) requests() []Requests {
+func (p *pipeline) requests() []Requests {
 	counted := []Requests{}
-	for _, name := range d.set.ListMetricNames() {
+	for _, name := range p.set.ListMetricNames() {
 		var r Requests
 		if _, err := fmt.Sscanf(name, "steno_requests_total{endpoint=%q,outcome=%q}", &r.Endpoint, &r.Outcome); err == nil {
-			r.Count = d.set.GetOrCreateCounter(name).Get()
+			r.Count = p.set.GetOrCreateCounter(name).Get()
 			counted = append(counted, r)
 		}
 	}
 	return counted
 }
 
-func (d *Daemon) budget() BudgetShown {
-	p := d.batcher.Pace()
+func (p *pipeline) budget() BudgetShown {
+	pace := p.batcher.Pace()
 	b := BudgetShown{
-		Known: p.Known, Left: math.Floor(p.Left), RunsOutSeconds: math.Round(p.RunsOut.Seconds()),
-		Short: p.On, Spent: p.Spent, WaitSeconds: p.Wait.Seconds(),
+		Known: pace.Known, Left: math.Floor(pace.Left), RunsOutSeconds: math.Round(pace.RunsOut.Seconds()),
+		Short: pace.On, Spent: pace.Spent, WaitSeconds: pace.Wait.Seconds(),
 	}
-	if limit, known := d.client.Limit(); known {
+	if limit, known := p.client.Limit(); known {
 		b.Max, b.Used = limit.Max, limit.Used
 	}
 	return b
@@ -154,8 +154,9 @@ func (d *Daemon) serveStatus(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
 	w.Header().Set("Content-Type", "application/json")
-	status := d.Status(ctx)
-	status.Monitor.Hour = d.monitor.Hour(time.Now())
+	p := d.only()
+	status := p.status(ctx)
+	status.Monitor.Hour = p.monitor.Hour(time.Now())
 	if d.ownPage(r) != nil { // sums are for everybody who gets here, calls are not
 		status.Monitor.Calls.Shown, status.Monitor.Rejected, status.Monitor.Connections = nil, nil, nil
 	}

@@ -36,10 +36,10 @@ func (r *rig) settleAll(limit time.Duration) time.Duration {
 	r.t.Helper()
 	begin := time.Now()
 	time.Sleep(10 * time.Millisecond) // what was said last is acknowledged
-	for r.daemon.spool.Account().Pending > 0 {
+	for r.pipeline.spool.Account().Pending > 0 {
 		time.Sleep(10 * time.Millisecond)
 		if time.Since(begin) > limit {
-			r.t.Fatalf("%+v after %v", r.daemon.spool.Account(), limit)
+			r.t.Fatalf("%+v after %v", r.pipeline.spool.Account(), limit)
 		}
 	}
 	return time.Since(begin)
@@ -78,7 +78,7 @@ func TestRowAccepted(t *testing.T) {
 		speak()
 		r.settleAll(time.Second)
 		r.whole("accepted")
-		if a := r.daemon.spool.Account(); a.Delivered != 8 || a.Accepted != 8 {
+		if a := r.pipeline.spool.Account(); a.Delivered != 8 || a.Accepted != 8 {
 			t.Errorf("account %+v, want 8 delivered", a)
 		}
 	})
@@ -247,7 +247,7 @@ func TestRow207EachCallByItsOwnStatus(t *testing.T) {
 		if got := len(r.org.Ledger().Calls["a"].MessageIDs); got != 4 {
 			t.Errorf("%d messages of call a, want 4", got)
 		}
-		if a := r.daemon.spool.Account(); a.Rejected[reasonPaused] != 2 {
+		if a := r.pipeline.spool.Account(); a.Rejected[reasonPaused] != 2 {
 			t.Errorf("rejected %v, want 2 paused", a.Rejected)
 		}
 	})
@@ -261,7 +261,7 @@ func TestRow207NamedIDs(t *testing.T) {
 		speak()
 		r.settleAll(time.Minute)
 		r.whole("207 with ids")
-		if a := r.daemon.spool.Account(); a.Rejected[reasonInvalid] == 0 || a.Delivered+a.Rejected[reasonInvalid] != a.Accepted {
+		if a := r.pipeline.spool.Account(); a.Rejected[reasonInvalid] == 0 || a.Delivered+a.Rejected[reasonInvalid] != a.Accepted {
 			t.Errorf("account %+v, want the named ones rejected and all others delivered", a)
 		}
 	})
@@ -275,7 +275,7 @@ func TestRow409Paused(t *testing.T) {
 		r.org.Hold("a", false)
 		speak()
 		r.settleAll(10 * time.Second)
-		if a := r.daemon.spool.Account(); a.Rejected[reasonPaused] != 2 || a.Delivered != 10 || requests > time.Second {
+		if a := r.pipeline.spool.Account(); a.Rejected[reasonPaused] != 2 || a.Delivered != 10 || requests > time.Second {
 			t.Errorf("account %+v after %v, want the two of the hold rejected at once, the rest delivered", a, requests)
 		}
 	})
@@ -303,7 +303,7 @@ func TestRowCallNotThereYet(t *testing.T) {
 		if got := r.org.Ledger().Calls["early"].MessageIDs; len(got) != 3 {
 			t.Errorf("%v of the early call, want its three", got)
 		}
-		if a := r.daemon.spool.Account(); a.Rejected["unknown_call"] != 3 || a.Delivered != 13 {
+		if a := r.pipeline.spool.Account(); a.Rejected["unknown_call"] != 3 || a.Delivered != 13 {
 			t.Errorf("account %+v, want the three of the call that never came rejected", a)
 		}
 	})
@@ -342,7 +342,7 @@ func TestRow403HoldsEverything(t *testing.T) {
 		}
 		speak()
 		time.Sleep(2 * time.Second)
-		if a := r.daemon.spool.Account(); a.Pending != 8 {
+		if a := r.pipeline.spool.Account(); a.Pending != 8 {
 			t.Errorf("account %+v, want everything held", a)
 		}
 		r.settleAll(5 * time.Minute)
@@ -362,7 +362,7 @@ func TestRowCallHasEnded(t *testing.T) {
 		r.org.End("a")
 		speak()
 		r.settleAll(time.Minute)
-		if a := r.daemon.spool.Account(); a.Rejected["call_ended"] != 2 || a.Delivered != 6 {
+		if a := r.pipeline.spool.Account(); a.Rejected["call_ended"] != 2 || a.Delivered != 6 {
 			t.Errorf("account %+v, want the two of the closed call rejected as call_ended", a)
 		}
 	})
@@ -384,13 +384,13 @@ func TestRowEndedWhileTheOrgWasAway(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		r.org.Up()
 		r.settleAll(time.Minute)
-		if acc := r.daemon.spool.Account(); acc.Rejected["call_ended"] != 3 || acc.Delivered != 3 {
+		if acc := r.pipeline.spool.Account(); acc.Rejected["call_ended"] != 3 || acc.Delivered != 3 {
 			t.Errorf("account %+v, want what call a said rejected, what call b said delivered", acc)
 		}
 		if n := r.count("steno_utterances_late_total"); n != 6 {
 			t.Errorf("%d counted as late, want the three that were tried after call a's end and the three old ones of call b", n)
 		}
-		letters := r.daemon.spool.DeadLetters()
+		letters := r.pipeline.spool.DeadLetters()
 		var ids []spool.LetterID
 		for d, err := range letters.List(t.Context(), spool.LetterFilter{Reason: "call_ended"}) {
 			if err != nil {

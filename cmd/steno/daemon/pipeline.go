@@ -1,0 +1,196 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/gorilla/websocket"
+	"golang.org/x/sync/errgroup"
+
+	"example.com/steno/batcher"
+	"example.com/steno/batcher/spool"
+	"example.com/steno/cmd/steno/monitor"
+	"example.com/steno/ingest"
+	"example.com/steno/sfclient"
+)
+
+// pipelineConfig says what a pipeline works on, and with what.
+type pipelineConfig struct {
+	settings Settings // the org's
+	log      *slog.Logger
+
+	// partition of partitions is the part of the org's calls that is worked on. A
+	// daemon alone has all of them, as partition 0 of 1; zero means the same.
+	partition, partitions int
+
+	spool   spool.Spool       // nil: opened as the settings say. The pipeline closes it
+	maySend func() error      // asked before every request; its error holds the request back. nil: yes
+	http    *http.Client      // to Salesforce. nil: sfclient's own
+	dialer  *websocket.Dialer // of the probe, to the doors. nil: the network's
+	doors   func() string     // where the probe finds the doors. nil: nothing is probed
+}
+
+// pipeline is what works on one org, or on one partition of it: all that there
+// is between the front, which lets requests in, and Salesforce. No two share
+// anything that an utterance could pass through.
+type pipeline struct {
+	cfg      pipelineConfig
+	settings *Settings // cfg's
+	log      *slog.Logger
+	set      *metrics.Set
+	spool    spool.Spool
+	client   *sfclient.Client
+	batcher  *batcher.Batcher
+	ingest   *ingest.Server
+	handler  http.Handler // ingest's doors
+	letters  letters
+	monitor  *monitor.Monitor
+	traces   traces
+	probing  probing
+	draining atomic.Bool
+	shut     chan struct{} // closed once the doors have drained
+
+	delivered []spool.Record // settled's own, empty between two calls
+}
+
+// newPipeline opens the spool, where it is not given one, and wires a pipeline.
+// Nothing runs yet. Whoever does not go on to run must close.
+func newPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
+	p := &pipeline{cfg: cfg, log: cfg.log, set: metrics.NewSet(), spool: cfg.spool, shut: make(chan struct{})}
+	p.settings = &p.cfg.settings
+	var err error
+	if p.client, err = p.settings.newClient(p.log, cfg.http); err != nil {
+		return nil, err
+	}
+	if p.spool == nil {
+		if p.spool, err = openSpool(ctx, p.settings, p.set, p.log); err != nil {
+			return nil, err
+		}
+	}
+	p.wire()
+	return p, nil
+}
+
+// wire makes the parts and joins them, with the monitor in between.
+func (p *pipeline) wire() {
+	s := p.settings
+	p.letters = newLetters(p)
+	p.probing = newProbing(p.set)
+	p.monitor = p.newMonitor()
+	watched := watchedSpool{p.spool, p.monitor}
+	p.batcher = batcher.New(batcher.Config{
+		Limits: batcher.Limits{
+			MaxEntries: s.BatchMaxCalls, MaxMessages: s.BatchMaxMessages, MaxInFlight: s.SFMaxInFlight,
+			MaxWait: s.BatchMaxWait, StretchWait: s.BatchStretchWait, Reserve: s.APIReserve, MixSpeakers: s.BatchSpeakers == "mixed",
+			Grace: s.BatchGrace, EndGrace: s.BatchEndGrace,
+		},
+		Spool: watched, Sender: p.sender(), OnSettled: p.settled, Metrics: p.set, Log: p.log,
+		History: s.readHistory(p.log),
+	})
+	p.ingest = ingest.New(ingest.Config{
+		Tokens: s.IngestTokens, QueryToken: s.IngestQueryToken, Org: s.SFOrg, Window: s.IngestWindow, Resume: s.IngestResume,
+		MaxContent: s.IngestMaxContent, MaxConnections: s.IngestMaxConnections, MaxStreams: s.IngestMaxStreams, MaxRate: s.IngestMaxRate,
+		OnPartial: p.monitor.Partial, Watch: p.watch(),
+	}, watched, p.set, p.log)
+	p.handler = p.ingest.Handler()
+	p.set.RegisterMetricsWriter(func(w io.Writer) {
+		writeAccount(w, p.spool.Account(), time.Now())
+		writeStore(w, p.spool)
+		writeLetters(w, p.spool.DeadLetters().Kept())
+		writeLimit(w, p.client)
+		p.writeReadiness(w)
+	})
+}
+
+// settled tells the monitor, and passes on what Salesforce has accepted to the
+// engines that asked. The batcher calls it, one time after the other.
+func (p *pipeline) settled(all []batcher.Settled) {
+	p.monitor.Settled(all)
+	for i := range all {
+		if s := &all[i]; s.Rejected == "" {
+			p.delivered = append(p.delivered, s.Record)
+		}
+	}
+	if len(p.delivered) > 0 {
+		p.ingest.Settled(all[0].Answered, p.delivered) // one answer settles them all
+	}
+	clear(p.delivered) // of what was said nothing is kept
+	p.delivered = p.delivered[:0]
+}
+
+// errDrainTimeout is why requests in flight are cut at the end of a drain.
+var errDrainTimeout = errors.New("the drain took longer than " + Prefix + "DRAIN_TIMEOUT")
+
+// run works until ctx is done, and then stops in the order of the flow:
+//
+//  1. ingest: no new connection; what was received is appended and
+//     acknowledged, and the engines are told to reconnect elsewhere; then shut
+//     is closed
+//  2. the batcher: what the spool holds is sent without waiting for company
+//  3. after DrainTimeout, or when hard is done, the requests in flight are cut
+//  4. the spool is closed
+//
+// It returns nil when everything accepted is settled, also when utterances
+// were rejected, or when what is not is safe on the disk.
+func (p *pipeline) run(ctx, hard context.Context) error {
+	hard, cut := context.WithCancelCause(hard)
+	defer cut(nil)
+	input, closeInput := context.WithCancel(hard)
+	defer closeInput()
+	flushed := make(chan struct{})
+
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.ingest.Run(hard) })
+	g.Go(func() error { return p.watchUsage(gctx) })
+	g.Go(func() error { return p.keepHistory(hard, p.settings.historyPath()) })
+	g.Go(func() error { return p.probe(gctx) })
+	g.Go(func() error { return p.letters.sweep(hard) })
+	g.Go(func() error { return p.greet(gctx) })
+	g.Go(func() error {
+		defer close(flushed)
+		return p.batcher.Run(input, hard)
+	})
+	g.Go(func() error {
+		select {
+		case <-gctx.Done(): // asked to stop, or the first failure of the others
+		case <-hard.Done():
+		}
+		p.draining.Store(true)
+		p.log.Info("draining", "pending", p.spool.Account().Pending, "cause", context.Cause(gctx))
+		timer := time.AfterFunc(p.settings.DrainTimeout, func() { cut(errDrainTimeout) })
+		defer timer.Stop()
+
+		err := p.ingest.Drain(hard)
+		close(p.shut)
+		closeInput()
+		<-flushed
+		cut(nil)
+		return err
+	})
+	err := g.Wait()
+	if _, lost := p.spool.(*spool.Memory); errors.Is(err, errDrainTimeout) && !lost {
+		p.log.Warn("not everything has reached salesforce: the next start goes on with it", "pending", p.spool.Account().Pending)
+		err = nil
+	}
+	p.client.CloseIdleConnections()
+	return errors.Join(err, p.close())
+}
+
+// close is for a pipeline that does not run.
+func (p *pipeline) close() error { return p.spool.Close() }
+
+// greet fetches the token before the first utterance needs it. An org that
+// refuses is no reason to stop: the spool holds what comes in, and /readyz
+// tells.
+func (p *pipeline) greet(ctx context.Context) error {
+	if err := p.client.Token(ctx); err != nil && ctx.Err() == nil {
+		p.log.Error("salesforce gives no token", "login_url", p.settings.SFLoginURL, "cause", err)
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// pipelines is a daemon's set of pipelines, which may change while it runs:
+//
+//	S1  a pipeline is in the set from add to remove, or to the end of the daemon;
+//	    one that has ended by itself stays, so that people see why
+//	S2  it runs from open on, or where the set is open already, from add on
+//	S3  who removes one waits until it has stopped in the order of the flow, its
+//	    spool closed
+//	S4  the end of open's context stops all of them
+type pipelines struct {
+	mu    sync.Mutex // guards what follows; held across no wait
+	named map[string]*worker
+	where *ground // nil until open
+}
+
+// ground is what pipelines run on.
+type ground struct {
+	ctx, hard context.Context
+	group     *errgroup.Group
+}
+
+// worker is a pipeline in the set.
+type worker struct {
+	*pipeline
+	stop  context.CancelFunc // nil until it runs
+	ended chan struct{}      // closed when run has returned
+	err   error              // run's, once ended is closed
+}
+
+// add puts a pipeline into the set, under a name that is free there.
+func (s *pipelines) add(name string, p *pipeline) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, taken := s.named[name]; taken {
+		return fmt.Errorf("BUG: there is a pipeline %q already", name)
+	}
+	if s.named == nil {
+		s.named = map[string]*worker{}
+	}
+	w := &worker{pipeline: p, ended: make(chan struct{})}
+	s.named[name] = w
+	if s.where != nil {
+		w.start(s.where)
+	}
+	return nil
+}
+
+// open runs what is in the set, and what will be added.
+func (s *pipelines) open(g *ground) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.where = g
+	for _, w := range s.named {
+		w.start(g)
+	}
+}
+
+// start runs the worker on g. Its failure is the group's.
+func (w *worker) start(g *ground) {
+	ctx, stop := context.WithCancel(g.ctx)
+	w.stop = stop
+	g.group.Go(func() error {
+		defer stop()
+		defer close(w.ended)
+		w.err = w.run(ctx, g.hard)
+		return w.err
+	})
+}
+
+// remove stops a pipeline, waits for its end and takes it out. It returns what
+// its run has returned.
+func (s *pipelines) remove(name string) error {
+	s.mu.Lock()
+	w := s.named[name]
+	s.mu.Unlock()
+	if w == nil {
+		return fmt.Errorf("BUG: there is no pipeline %q", name)
+	}
+	w.stop()
+	<-w.ended
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.named, name)
+	return w.err
+}
+
+// all are the workers, by name.
+func (s *pipelines) all() []*worker {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	workers := make([]*worker, 0, len(s.named))
+	for _, name := range slices.Sorted(maps.Keys(s.named)) {
+		workers = append(workers, s.named[name])
+	}
+	return workers
+}
+
+// find returns the pipeline of that name, nil if there is none.
+func (s *pipelines) find(name string) *worker {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.named[name]
+}
+
+// close closes pipelines that never ran.
+func (s *pipelines) close() error {
+	var all []error
+	for _, w := range s.all() {
+		all = append(all, w.close())
+	}
+	return errors.Join(all...)
+}
