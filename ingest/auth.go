@@ -18,15 +18,18 @@ import (
 // only others, is served all the same.
 const subprotocol = "steno.v1"
 
-// guard decides who may come in. The tokens are kept as hashes: comparing
+// Guard decides who may come in. The tokens are kept as hashes: comparing
 // those in constant time tells nothing, not even a length.
-type guard struct {
+type Guard struct {
 	tokens [][sha256.Size]byte // none: loopback only
 	query  bool                // ?token= is looked at
+	shared bool                // others are behind the same address
 }
 
-func newGuard(cfg Config) guard {
-	g := guard{query: cfg.QueryToken}
+// NewGuard returns the guard of a server with that Config. Whoever has several
+// servers behind one address asks their guards for whom a request is.
+func NewGuard(cfg Config) Guard {
+	g := Guard{query: cfg.QueryToken, shared: cfg.Shared}
 	for _, token := range cfg.Tokens {
 		g.tokens = append(g.tokens, sha256.Sum256([]byte(token)))
 	}
@@ -35,9 +38,9 @@ func newGuard(cfg Config) guard {
 
 // refuse returns why a request is not let in: the metric's word, and a sentence
 // for the client. Both are empty for one that is.
-func (g guard) refuse(r *http.Request) (status int, why, text string) {
+func (g Guard) refuse(r *http.Request) (status int, why, text string) {
 	switch {
-	case len(g.tokens) > 0 && !g.knows(r):
+	case (len(g.tokens) > 0 || g.shared && len(g.offered(r)) > 0) && !g.Knows(r):
 		return http.StatusUnauthorized, "unauthorized", "a valid token is needed"
 	case len(g.tokens) > 0:
 		// A browser page that knows a token may come from anywhere.
@@ -51,9 +54,9 @@ func (g guard) refuse(r *http.Request) (status int, why, text string) {
 	return 0, "", ""
 }
 
-// knows looks for a known token in all places where clients put them. It never
+// Knows looks for a known token in all places where clients put them. It never
 // stops early.
-func (g guard) knows(r *http.Request) bool {
+func (g Guard) Knows(r *http.Request) bool {
 	found := 0
 	for _, offered := range g.offered(r) {
 		hash := sha256.Sum256([]byte(offered))
@@ -64,7 +67,7 @@ func (g guard) knows(r *http.Request) bool {
 	return found == 1
 }
 
-func (g guard) offered(r *http.Request) []string {
+func (g Guard) offered(r *http.Request) []string {
 	var tokens []string
 	add := func(token string) {
 		if token != "" {

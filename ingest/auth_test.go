@@ -163,3 +163,39 @@ func TestNoHandshake(t *testing.T) {
 		r.wantMetric(`steno_ingest_connections_refused_total{why="handshake"}`, "1")
 	})
 }
+
+// Behind a shared address a token that is not this server's was meant for
+// another: it opens nothing, also where no token is needed.
+func TestSharedAddress(t *testing.T) {
+	guest := func(headers ...string) *http.Request {
+		r := httptest.NewRequest(http.MethodGet, "/v1/ingest?token=query", nil)
+		for i := 0; i < len(headers); i += 2 {
+			r.Header.Set(headers[i], headers[i+1])
+		}
+		return r
+	}
+	guard := ingest.NewGuard(ingest.Config{Tokens: []string{"ours"}})
+	f := func(want bool, headers ...string) {
+		t.Helper()
+		if got := guard.Knows(guest(headers...)); got != want {
+			t.Errorf("%v: Knows = %v, want %v", headers, got, want)
+		}
+	}
+	f(true, "Authorization", "Bearer ours")
+	f(false, "Authorization", "Bearer theirs")
+	f(false, "X-API-Key", "query")
+	f(false)
+	if ingest.NewGuard(ingest.Config{}).Knows(guest("Authorization", "Bearer ")) {
+		t.Error("a guard without tokens knows one")
+	}
+	run(t, ingest.Config{Shared: true}, func(r *rig) {
+		if _, response, err := r.tryDial("/v1/ingest", "Authorization", "Bearer theirs"); err == nil || response.StatusCode != http.StatusUnauthorized {
+			t.Errorf("a token of another server: %v, want 401", err)
+		}
+		c, _, err := r.tryDial("/v1/ingest") // from this machine, and shows none
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.ws.Close()
+	})
+}

@@ -19,6 +19,11 @@ type Config struct {
 	// log. Default: off.
 	QueryToken bool
 
+	// Shared says that other servers are behind the same address. A request that
+	// shows a token is then let in with a known one only, also where Tokens is
+	// empty: it was meant for somebody.
+	Shared bool
+
 	// Org is the name of the only org. Empty: it has no name, and what
 	// clients say in `org` is not looked at. Set: another name is refused.
 	Org string

@@ -28,7 +28,7 @@ var errAbandoned = errors.New("the drain's time is over")
 // any goroutine.
 type Server struct {
 	cfg       Config
-	guard     guard
+	guard     Guard
 	spool     spool.Spool
 	log       *slog.Logger
 	metrics   counters
@@ -60,7 +60,7 @@ func New(cfg Config, s spool.Spool, set *metrics.Set, log *slog.Logger) *Server 
 	cfg = cfg.withDefaults()
 	hard, abandon := context.WithCancelCause(context.Background())
 	server := &Server{
-		cfg: cfg, guard: newGuard(cfg), spool: s, log: log, metrics: newCounters(set, cfg.Dialects),
+		cfg: cfg, guard: NewGuard(cfg), spool: s, log: log, metrics: newCounters(set, cfg.Dialects),
 		recovered: make(chan struct{}), wake: make(chan struct{}, 1), empty: make(chan struct{}),
 		hard: hard, abandon: abandon,
 		registry: newRegistry(), conns: map[*connection]struct{}{},
