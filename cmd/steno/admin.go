@@ -26,27 +26,37 @@ func adminHost(listen string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// askDaemon gets the status of a running daemon.
-func askDaemon(ctx context.Context, listen string) (status daemon.Status, err error) {
+// askDaemon gets the status of a running daemon: one, or one for each org.
+func askDaemon(ctx context.Context, listen string) ([]daemon.Status, error) {
 	host, err := adminHost(listen)
 	if err != nil {
-		return status, err
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+host+"/status.json", nil)
 	if err != nil {
-		return status, err
+		return nil, err
 	}
 	resp, err := direct().Do(req)
 	if err != nil {
-		return status, err
+		return nil, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return status, fmt.Errorf("the admin address answers %s", resp.Status)
+		return nil, fmt.Errorf("the admin address answers %s", resp.Status)
 	}
-	return status, json.NewDecoder(resp.Body).Decode(&status)
+	var told struct {
+		daemon.Status
+		Orgs []daemon.Status `json:"orgs"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&told); err != nil {
+		return nil, fmt.Errorf("read the daemon's status: %w", err)
+	}
+	if told.Orgs != nil {
+		return told.Orgs, nil
+	}
+	return []daemon.Status{told.Status}, nil
 }
 
 // direct is a client that no proxy sees anything of: what a daemon tells is for

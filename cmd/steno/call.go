@@ -16,6 +16,7 @@ type callCommands struct {
 }
 
 type createCommand struct {
+	orgFlag
 	Key        string    `help:"vendorCallKey. Without it the fields come as JSON on stdin."`
 	To         string    `help:"The number that was called."`
 	From       string    `help:"The number that called; also the end user's participantKey."`
@@ -27,7 +28,7 @@ type createCommand struct {
 
 // Run creates the call.
 func (c createCommand) Run(ctx context.Context, p cli.Process) error {
-	client, err := newClient(p)
+	client, err := c.newClient(p)
 	if err != nil {
 		return err
 	}
@@ -50,6 +51,7 @@ func (c createCommand) Run(ctx context.Context, p cli.Process) error {
 }
 
 type updateCommand struct {
+	orgFlag
 	ID     string    `help:"voiceCallId, or the vendorCallKey. Without it the fields come as JSON on stdin."`
 	Active bool      `help:"isActiveCall: keep the conversation open. Without it Salesforce closes it and takes no more of its transcript: end the call in the daemon first."`
 	Start  time.Time `help:"startTime (RFC 3339)."`
@@ -60,7 +62,7 @@ type updateCommand struct {
 
 // Run updates the call.
 func (c updateCommand) Run(ctx context.Context, p cli.Process) error {
-	client, err := newClient(p)
+	client, err := c.newClient(p)
 	if err != nil {
 		return err
 	}
@@ -76,6 +78,7 @@ func (c updateCommand) Run(ctx context.Context, p cli.Process) error {
 }
 
 type routeCommand struct {
+	orgFlag
 	ID       string            `help:"voiceCallId, or the vendorCallKey. Without it the fields come as JSON on stdin."`
 	Dialed   string            `help:"dialedNumber."`
 	Flow     string            `help:"flowDevName."`
@@ -85,7 +88,7 @@ type routeCommand struct {
 
 // Run asks where to route the call.
 func (c routeCommand) Run(ctx context.Context, p cli.Process) error {
-	client, err := newClient(p)
+	client, err := c.newClient(p)
 	if err != nil {
 		return err
 	}
@@ -107,12 +110,13 @@ func (c routeCommand) Run(ctx context.Context, p cli.Process) error {
 }
 
 type clearRoutingCommand struct {
+	orgFlag
 	ID string `help:"voiceCallId, or the vendorCallKey. Without it {\"voiceCallId\":…} comes on stdin."`
 }
 
 // Run clears the call's pending routing.
 func (c clearRoutingCommand) Run(ctx context.Context, p cli.Process) error {
-	client, err := newClient(p)
+	client, err := c.newClient(p)
 	if err != nil {
 		return err
 	}

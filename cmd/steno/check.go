@@ -24,27 +24,33 @@ func (checkCommand) Run(ctx context.Context, p cli.Process) error {
 	if err != nil {
 		return err
 	}
+	log, err := quietLog(p, settings)
+	if err != nil {
+		return err
+	}
 	r := report{p: p}
 	for _, name := range daemon.UnknownVariables(p.Environ) {
 		r.add("settings", fmt.Errorf("%s is no setting: mistyped?", name))
 	}
 	r.add("settings", nil)
-	client, err := newClient(p)
-	if err != nil {
-		return err
+	for _, warning := range settings.Warnings() {
+		fmt.Fprintf(p.Stdout, "warn  %s\n", warning)
 	}
-	err = client.Token(ctx)
-	r.add("token from "+settings.SFLoginURL, err)
-	if err == nil {
-		for _, endpoint := range sfclient.Endpoints() {
-			r.add(endpoint, client.Probe(ctx, endpoint))
+	for _, org := range settings.AllOrgs() {
+		if settings.Several() {
+			r.of = org.SFOrg + ": "
 		}
-		r.budget(ctx, client, settings)
+		client, err := org.NewClient(log)
+		if err != nil {
+			return err
+		}
+		r.org(ctx, client, org.Settings)
 	}
+	r.of = ""
 	r.add("ingest address "+settings.Listen, canListen(ctx, settings.Listen))
 	r.add("admin address "+settings.AdminListen, canListen(ctx, settings.AdminListen))
 	if settings.SpoolURL == "" && settings.SpoolDir != daemon.InMemory {
-		r.add("spool directory "+settings.SpoolDir, canWrite(settings.SpoolDir))
+		r.add("spool directory "+settings.SpoolDir, errors.Join(settings.LeftBehind(), canWrite(settings.SpoolDir)))
 	}
 	if r.failed {
 		return errCheck
@@ -55,16 +61,29 @@ func (checkCommand) Run(ctx context.Context, p cli.Process) error {
 // report prints what was checked.
 type report struct {
 	p      cli.Process
+	of     string // before each line: whose it is
 	failed bool
 }
 
 func (r *report) add(what string, err error) {
 	if err == nil {
-		fmt.Fprintf(r.p.Stdout, "ok    %s\n", what)
+		fmt.Fprintf(r.p.Stdout, "ok    %s%s\n", r.of, what)
 		return
 	}
 	r.failed = true
-	fmt.Fprintf(r.p.Stdout, "FAIL  %s: %v\n", what, err)
+	fmt.Fprintf(r.p.Stdout, "FAIL  %s%s: %v\n", r.of, what, err)
+}
+
+// org looks at what an org must have.
+func (r *report) org(ctx context.Context, client *sfclient.Client, s daemon.Settings) {
+	err := client.Token(ctx)
+	if r.add("token from "+s.SFLoginURL, err); err != nil {
+		return
+	}
+	for _, endpoint := range sfclient.Endpoints() {
+		r.add(endpoint, client.Probe(ctx, endpoint))
+	}
+	r.budget(ctx, client, s)
 }
 
 // budget tells what is known of the org's daily API requests. An org that does

@@ -40,9 +40,13 @@ func helpWithSettings(options kong.HelpOptions, ctx *kong.Context) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(ctx.Stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprint(w, "\nSettings, from the environment (a secret also as …_FILE, which names a file):\n")
+	fmt.Fprint(w, "\nSettings, from the environment (a secret also as …_FILE, which names a file; in brackets its name in an orgs file):\n")
 	for _, s := range daemon.AllSettings() {
-		fmt.Fprintf(w, "  %s\t%s\t%s\n", s.Name, defaultWord(s), s.Doc)
+		field := ""
+		if s.OrgField != "" {
+			field = " [" + s.OrgField + "]"
+		}
+		fmt.Fprintf(w, "  %s\t%s\t%s%s\n", s.Name, defaultWord(s), s.Doc, field)
 	}
 	return w.Flush()
 }

@@ -42,16 +42,27 @@ type lettersListCommand struct {
 // Run prints a line for each letter as it comes, so that a million of them
 // take no memory.
 func (c lettersListCommand) Run(ctx context.Context, p cli.Process) error {
+	settings, err := daemon.ParseSettings(p.Environ)
+	if err != nil {
+		return err
+	}
 	return withLetters(ctx, p, false, func(letters deadletters.Letters) error {
 		lines, n := json.NewEncoder(p.Stdout), 0
 		const row = "%-6v  %-20s  %-12s  %5v  %-24s  %s\n"
+		org := func(name string) {
+			if settings.Several() {
+				fmt.Fprintf(p.Stdout, "%-12s  ", name)
+			}
+		}
 		err := letters.List(ctx, c.filter(), func(d deadletters.Shown) error {
 			if c.JSON {
 				return lines.Encode(d)
 			}
 			if n++; n == 1 {
+				org("ORG")
 				fmt.Fprintf(p.Stdout, row, "ID", "REJECTED", "REASON", "TRIES", "CALL", "MESSAGE")
 			}
+			org(d.Org)
 			_, err := fmt.Fprintf(p.Stdout, row, d.ID, d.Rejected.Format(time.RFC3339), d.Reason, d.Attempts, plain(d.Call), plain(d.MessageID))
 			return err
 		})
@@ -71,6 +82,7 @@ func plain(s string) string {
 }
 
 type lettersShowCommand struct {
+	Org  string `help:"Of this org; needed where there are several."`
 	ID   uint64 `arg:"" help:"Its number."`
 	JSON bool   `name:"json" help:"As JSON."`
 }
@@ -78,7 +90,7 @@ type lettersShowCommand struct {
 // Run prints the letter.
 func (c lettersShowCommand) Run(ctx context.Context, p cli.Process) error {
 	return withLetters(ctx, p, false, func(letters deadletters.Letters) error {
-		d, err := letters.Show(ctx, c.ID)
+		d, err := letters.Show(ctx, c.Org, c.ID)
 		if err != nil {
 			return err
 		}

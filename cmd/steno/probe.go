@@ -11,6 +11,7 @@ import (
 )
 
 type probeCommand struct {
+	orgFlag
 	Call    string        `help:"The test call's vendorCallKey, which Salesforce must know. Default: STENO_PROBE_CALL."`
 	Timeout time.Duration `help:"How long it may take." default:"30s"`
 }
@@ -22,11 +23,15 @@ func (c probeCommand) Run(ctx context.Context, p cli.Process) error {
 	if err != nil {
 		return err
 	}
-	settings.ProbeCall = cmp.Or(c.Call, settings.ProbeCall)
-	if settings.ProbeCall == "" {
+	org, err := settings.OrgNamed(c.Org)
+	if err != nil {
+		return err
+	}
+	org.ProbeCall = cmp.Or(c.Call, org.ProbeCall)
+	if org.ProbeCall == "" {
 		return cli.UsageError("name the test call: --call, or STENO_PROBE_CALL")
 	}
-	probe, err := settings.NewProbe(settings.Listen)
+	probe, err := org.NewProbe(settings.Listen)
 	if err != nil {
 		return err
 	}

@@ -45,8 +45,12 @@ func TestReadmeTables(t *testing.T) {
 
 func settingsTable() string {
 	var b strings.Builder
-	b.WriteString("| variable | default | |\n|---|---|---|\n")
+	b.WriteString("| variable | default | of an org | |\n|---|---|---|---|\n")
 	for _, s := range daemon.AllSettings() {
+		field := ""
+		if s.OrgField != "" {
+			field = "`" + s.OrgField + "`"
+		}
 		value := "`" + s.Default + "`"
 		if s.Required || s.Default == "" {
 			value = defaultWord(s)
@@ -55,7 +59,7 @@ func settingsTable() string {
 		if s.Secret {
 			secret = " (secret)"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s%s |\n", s.Name, value, s.Doc, secret)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s%s |\n", s.Name, value, field, s.Doc, secret)
 	}
 	return b.String()
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"example.com/steno/cmd/internal/cli"
 	"example.com/steno/cmd/steno/daemon"
@@ -31,7 +34,28 @@ func (serveCommand) Run(ctx context.Context, p cli.Process) error {
 	if err := d.Listen(); err != nil {
 		return errors.Join(err, d.Close())
 	}
+	if settings.Several() {
+		stop := reloadOnHangup(d)
+		defer stop()
+	}
 	err = d.Run(ctx)
 	_, printed := fmt.Fprintln(p.Stdout, d.AccountLine())
 	return errors.Join(err, printed)
+}
+
+// reloadOnHangup lets SIGHUP read the orgs file anew, until stop is called.
+func reloadOnHangup(d *daemon.Daemon) (stop func()) {
+	hangups, ended := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		defer close(ended)
+		for range hangups {
+			d.Reload()
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+		<-ended
+	}
 }

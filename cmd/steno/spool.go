@@ -19,23 +19,49 @@ type spoolCommands struct {
 type spoolStatusCommand struct{}
 
 // Run asks the daemon at the admin address, or where none answers, the
-// directory.
+// directory; of several orgs, of each.
 func (spoolStatusCommand) Run(ctx context.Context, p cli.Process) error {
 	settings, err := daemon.ParseSettings(p.Environ)
 	if err != nil {
 		return err
 	}
-	status, err := askDaemon(ctx, settings.AdminListen)
-	if err == nil {
-		printSpool(p, "the daemon at "+settings.AdminListen, status.Account, status.Spool)
+	if all, err := askDaemon(ctx, settings.AdminListen); err == nil {
+		for _, status := range all {
+			printSpool(p, from(status.Org, "the daemon at "+settings.AdminListen), status.Account, status.Spool)
+		}
 		return nil
 	}
-	account, spool, err := inspect(ctx, p, settings)
-	if err != nil {
-		return err
+	return eachSpool(settings, func(org daemon.Settings, name string) error {
+		account, spool, err := inspect(ctx, p, org)
+		if err != nil {
+			return err
+		}
+		printSpool(p, from(name, "the directory "+org.SpoolDir+", no daemon answers at "+settings.AdminListen), account, spool)
+		return nil
+	})
+}
+
+// eachSpool calls do for the spool of each org; name is empty where there is but
+// one. The trouble of one hides none of the others.
+func eachSpool(s daemon.Settings, do func(org daemon.Settings, name string) error) error {
+	if !s.Several() {
+		return do(s, "")
 	}
-	printSpool(p, "the directory "+settings.SpoolDir+", no daemon answers at "+settings.AdminListen, account, spool)
-	return nil
+	var all []error
+	for _, o := range s.AllOrgs() {
+		if err := do(o.Settings, o.SFOrg); err != nil {
+			all = append(all, fmt.Errorf("org %s: %w", o.SFOrg, err))
+		}
+	}
+	return errors.Join(all...)
+}
+
+// from says where something is from, and of which of several orgs.
+func from(org, where string) string {
+	if org == "" {
+		return where
+	}
+	return "org " + org + ", " + where
 }
 
 type spoolVerifyCommand struct{}
@@ -49,16 +75,18 @@ func (spoolVerifyCommand) Run(ctx context.Context, p cli.Process) error {
 	if err != nil {
 		return err
 	}
-	account, spool, err := inspect(ctx, p, settings)
-	if err != nil {
-		return err
-	}
-	printSpool(p, "the directory "+settings.SpoolDir, account, spool)
-	if len(spool.Damage) > 0 {
-		return errDamaged
-	}
-	fmt.Fprintln(p.Stdout, "every frame is whole")
-	return nil
+	return eachSpool(settings, func(org daemon.Settings, name string) error {
+		account, spool, err := inspect(ctx, p, org)
+		if err != nil {
+			return err
+		}
+		printSpool(p, from(name, "the directory "+org.SpoolDir), account, spool)
+		if len(spool.Damage) > 0 {
+			return errDamaged
+		}
+		fmt.Fprintln(p.Stdout, "every frame is whole")
+		return nil
+	})
 }
 
 // errorsOnly is the log of commands that open a spool: the rest is noise there.

@@ -13,6 +13,7 @@ type transcriptCommands struct {
 }
 
 type sendCommand struct {
+	orgFlag
 	Call        string `help:"vendorCallKey. Without it the fields come as JSON on stdin, with the key as vendorCallKey."`
 	ID          string `help:"messageId, unique in the call."`
 	Participant string `help:"participantId; default: the call's key and the sender type."`
@@ -24,7 +25,7 @@ type sendCommand struct {
 
 // Run sends one message.
 func (c sendCommand) Run(ctx context.Context, p cli.Process) error {
-	client, err := newClient(p)
+	client, err := c.newClient(p)
 	if err != nil {
 		return err
 	}
@@ -48,11 +49,11 @@ func (c sendCommand) Run(ctx context.Context, p cli.Process) error {
 	return answer(p, told(accepted), err)
 }
 
-type bulkCommand struct{}
+type bulkCommand struct{ orgFlag }
 
 // Run sends up to five entries of up to five messages each.
-func (bulkCommand) Run(ctx context.Context, p cli.Process) error {
-	client, err := newClient(p)
+func (c bulkCommand) Run(ctx context.Context, p cli.Process) error {
+	client, err := c.newClient(p)
 	if err != nil {
 		return err
 	}

@@ -5,27 +5,43 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"example.com/steno/cmd/internal/cli"
 	"example.com/steno/cmd/steno/daemon"
 	"example.com/steno/sfclient"
 )
 
-// newClient returns the client that the settings name, for commands that speak to
-// Salesforce by hand.
-func newClient(p cli.Process) (*sfclient.Client, error) {
+// orgFlag names one of several orgs.
+type orgFlag struct {
+	Org string `help:"Which org, where STENO_ORGS_FILE names several. Default: its default one."`
+}
+
+// newClient returns the client of the org, for commands that speak to Salesforce
+// by hand.
+func (f orgFlag) newClient(p cli.Process) (*sfclient.Client, error) {
 	settings, err := daemon.ParseSettings(p.Environ)
 	if err != nil {
 		return nil, err
 	}
-	if settings.LogLevel == "info" {
-		settings.LogLevel = "warn" // the daemon's news are noise beside one answer
-	}
-	log, err := settings.NewLog(p.Stderr)
+	log, err := quietLog(p, settings)
 	if err != nil {
 		return nil, err
 	}
-	return settings.NewClient(log)
+	org, err := settings.OrgNamed(f.Org)
+	if err != nil {
+		return nil, err
+	}
+	return org.NewClient(log)
+}
+
+// quietLog is the log of commands that speak to Salesforce: the daemon's news
+// are noise beside one answer.
+func quietLog(p cli.Process, s daemon.Settings) (*slog.Logger, error) {
+	if s.LogLevel == "info" {
+		s.LogLevel = "warn"
+	}
+	return s.NewLog(p.Stderr)
 }
 
 // readJSON fills v from the one JSON object on stdin. A field that Salesforce's

@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"golang.org/x/sync/errgroup"
 
 	"example.com/steno/cmd/steno/monitor"
@@ -27,7 +28,10 @@ type Daemon struct {
 	settings  Settings
 	log       *slog.Logger
 	outfit    func(*pipelineConfig) // what every pipeline gets beside its settings; nil: nothing
+	roster    roster
 	pipelines pipelines
+	set       *metrics.Set // the daemon's own
+	reloads   reloads
 	doors     net.Listener // of the engines
 	admin     net.Listener
 	hub       *monitor.Hub
@@ -35,33 +39,67 @@ type Daemon struct {
 	lastWords string // the account at the end of Run
 }
 
-// New opens the spool and wires a daemon. Nothing else runs and nothing listens
-// yet. Whoever does not go on to Run must Close.
+// New opens the spools and wires a daemon. Nothing else runs and nothing listens
+// yet. Whoever does not go on to Run must Close. Of several orgs, one that
+// cannot be started keeps the others from nothing.
 func New(ctx context.Context, s Settings, log *slog.Logger) (*Daemon, error) {
 	d := newDaemon(s, log)
-	if err := d.addPipeline(ctx, s); err != nil {
+	if err := d.addAll(ctx); err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
 func newDaemon(s Settings, log *slog.Logger) *Daemon {
-	d := &Daemon{settings: s, log: log}
+	d := &Daemon{settings: s, log: log, set: metrics.NewSet()}
 	d.hub = monitor.NewHub(d.nowEvent, d.hourEvent)
+	d.reloads = newReloads(d)
 	return d
 }
 
-// addPipeline makes the pipeline of an org and puts it into the set.
-func (d *Daemon) addPipeline(ctx context.Context, s Settings) error {
+// addAll adds the orgs of the settings, and fails where none can be started.
+func (d *Daemon) addAll(ctx context.Context) error {
+	if err := d.settings.LeftBehind(); err != nil {
+		return err
+	}
+	for _, warning := range d.settings.Warnings() {
+		d.log.Warn(warning)
+	}
+	var faults []error
+	for _, o := range d.settings.AllOrgs() {
+		faults = append(faults, d.addOrg(ctx, o))
+	}
+	if len(d.pipelines.all()) == 0 {
+		return errors.Join(faults...)
+	}
+	return nil
+}
+
+// addOrg makes the pipeline of an org and puts it into the set, and the org on
+// the roster, also where nothing can work for it.
+func (d *Daemon) addOrg(ctx context.Context, o Org) error {
+	p, err := newPipeline(ctx, d.outfitOf(o.Settings))
+	if err == nil {
+		err = d.pipelines.add(o.SFOrg, p)
+	}
+	if err != nil && d.settings.Several() {
+		err = fmt.Errorf("org %q: %w", o.SFOrg, err)
+		d.log.Error("nothing works for an org", "org", o.SFOrg, "cause", err)
+	}
+	d.roster.put(newMember(o, err))
+	return err
+}
+
+// outfitOf is what the pipeline of an org gets.
+func (d *Daemon) outfitOf(s Settings) pipelineConfig {
 	cfg := pipelineConfig{settings: s, log: d.log, partitions: 1, doors: func() string { return d.doors.Addr().String() }}
+	if s.Several() {
+		cfg.log = d.log.With("org", s.SFOrg)
+	}
 	if d.outfit != nil {
 		d.outfit(&cfg)
 	}
-	p, err := newPipeline(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	return d.pipelines.add(s.SFOrg, p)
+	return cfg
 }
 
 // Listen opens the daemon's two addresses. Run closes them.
@@ -103,7 +141,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g.Go(func() error { return serve(doors, d.doors) })
 	g.Go(func() error { return serve(admin, d.admin) })
 	g.Go(func() error { return d.hub.Run(hard) })
-	d.pipelines.open(&ground{ctx: gctx, hard: hard, group: g})
+	d.pipelines.open(&ground{ctx: gctx, hard: hard, group: g, alone: !d.settings.Several()})
+	g.Go(func() error { return d.reloadWhenAsked(gctx) })
 	d.log.Info("steno listens", "ingest", d.doors.Addr().String(), "admin", d.admin.Addr().String())
 	g.Go(func() error {
 		<-gctx.Done() // a signal, or the first failure of the others

@@ -45,7 +45,7 @@ func TestRejectedIsListedExportedAndRetried(t *testing.T) {
 		if len(all) != 1 || all[0].MessageID != "a/4" || all[0].Reason != "paused" || all[0].Attempts != 1 || all[0].Words != "" || all[0].Message != nil {
 			t.Fatalf("listed are %+v, want a/4 without its text", all)
 		}
-		d, err := letters.Show(t.Context(), all[0].ID)
+		d, err := letters.Show(t.Context(), "", all[0].ID)
 		if err != nil || !strings.Contains(d.Words, "paused for participant") || !strings.Contains(string(d.Message), `"content":"the secret words of a/4"`) {
 			t.Errorf("shown is %+v, %v, want Salesforce's words and the text", d, err)
 		}

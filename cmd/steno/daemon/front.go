@@ -1,29 +1,65 @@
 package daemon
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
-// serveDoors gives a request of an engine's to the pipeline that it is for.
+// serveDoors gives a request of an engine's to the pipeline of the org whose
+// token it shows. What it says of an org is that pipeline's to check.
 func (d *Daemon) serveDoors(w http.ResponseWriter, r *http.Request) {
-	all := d.pipelines.all()
-	if len(all) == 0 { // it is being replaced
-		w.Header().Set("Retry-After", "1")
-		http.Error(w, "nothing is taken now: come again", http.StatusServiceUnavailable)
-		return
+	if m, found := d.roster.pick(r); found {
+		if p := d.pipelines.find(m.SFOrg); p != nil {
+			p.handler.ServeHTTP(w, r)
+			return
+		}
 	}
-	all[0].handler.ServeHTTP(w, r)
+	// It is being replaced, or could not be started.
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", "1")
+	w.WriteHeader(http.StatusServiceUnavailable)
+	fmt.Fprintln(w, `{"error":{"code":"overloaded","message":"nothing is taken for this org now: come again"}}`)
 }
 
-// only is the pipeline of a daemon that has one.
-func (d *Daemon) only() *pipeline { return d.pipelines.all()[0].pipeline }
+// working are the pipelines in the order of the roster; those that are leaving
+// come last.
+func (d *Daemon) working() []*worker {
+	members, all := d.roster.all(), slices.Clone(d.pipelines.all())
+	place := func(w *worker) int {
+		i := slices.IndexFunc(members, func(m member) bool { return m.SFOrg == w.settings.SFOrg })
+		if i < 0 {
+			return len(members)
+		}
+		return i
+	}
+	slices.SortStableFunc(all, func(a, b *worker) int { return place(a) - place(b) })
+	return all
+}
 
-// accountLine is the account of every org, a line each.
+// pipelineOf is the pipeline of an org; of none, the default one's. Where there
+// is but one, it is that.
+func (d *Daemon) pipelineOf(org string) *worker {
+	if !d.settings.Several() {
+		org = d.settings.SFOrg
+	}
+	m, known := d.roster.named(org)
+	if !known {
+		return nil
+	}
+	return d.pipelines.find(m.SFOrg)
+}
+
+// accountLine is the account, a line for each org.
 func (d *Daemon) accountLine() string {
 	var lines []string
-	for _, w := range d.pipelines.all() {
-		lines = append(lines, accountLine(w.spool.Account()))
+	for _, w := range d.working() {
+		line := accountLine(w.spool.Account())
+		if d.settings.Several() {
+			line = w.settings.SFOrg + ": " + line
+		}
+		lines = append(lines, line)
 	}
 	return strings.Join(lines, "\n")
 }

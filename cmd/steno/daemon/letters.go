@@ -51,6 +51,19 @@ func (l letters) Change(ctx context.Context, act deadletters.Act, s deadletters.
 	return l.Local.Change(ctx, act, s)
 }
 
+// letters are the dead letters of all orgs, of the moment.
+func (d *Daemon) letters() deadletters.Letters {
+	if !d.settings.Several() {
+		return d.pipelineOf("").letters
+	}
+	return deadletters.Orgs(func() (all []deadletters.Org) {
+		for _, w := range d.working() {
+			all = append(all, deadletters.Org{Name: w.settings.SFOrg, Letters: w.letters})
+		}
+		return all
+	})
+}
+
 // sweepEvery is how long the letters may be beyond their limits.
 const sweepEvery = 10 * time.Second
 

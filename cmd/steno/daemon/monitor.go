@@ -72,13 +72,45 @@ func (p *pipeline) watch() ingest.Watch {
 // second: a login that hangs must not stop the page.
 const lookTime = 200 * time.Millisecond
 
-func (d *Daemon) nowEvent(ctx context.Context) []byte {
-	ctx, cancel := context.WithTimeout(ctx, lookTime)
-	defer cancel()
-	return d.event(d.only().status(ctx))
+// shown is what the page gets of an org every second.
+type shown struct {
+	Status
+	OrgNames []string `json:"orgNames,omitempty"` // where there are several
+	Failed   string   `json:"failed,omitempty"`   // why there is nothing to show
 }
 
-func (d *Daemon) hourEvent(context.Context) []byte { return d.event(d.only().monitor.Hour(time.Now())) }
+func (d *Daemon) nowEvent(ctx context.Context, org string) []byte {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	var s shown
+	if d.settings.Several() {
+		for _, m := range d.roster.all() {
+			s.OrgNames = append(s.OrgNames, m.SFOrg)
+		}
+	}
+	if p := d.pipelineOf(org); p != nil {
+		s.Status = p.status(ctx)
+	} else {
+		s.Org, s.Failed = org, "nothing works for the org: see /readyz"
+	}
+	return d.event(s)
+}
+
+func (d *Daemon) hourEvent(_ context.Context, org string) []byte {
+	m := d.monitorOf(org)
+	if m == nil {
+		return d.event(nil)
+	}
+	return d.event(m.Hour(time.Now()))
+}
+
+// monitorOf is the monitor of an org, nil if nothing works for it.
+func (d *Daemon) monitorOf(org string) *monitor.Monitor {
+	if p := d.pipelineOf(org); p != nil {
+		return p.monitor
+	}
+	return nil
+}
 
 // event is a value on one line of JSON.
 func (d *Daemon) event(v any) []byte {

@@ -93,11 +93,9 @@ func (p *pipeline) wire() {
 		Spool: watched, Sender: p.sender(), OnSettled: p.settled, Metrics: p.set, Log: p.log,
 		History: s.readHistory(p.log),
 	})
-	p.ingest = ingest.New(ingest.Config{
-		Tokens: s.IngestTokens, QueryToken: s.IngestQueryToken, Org: s.SFOrg, Window: s.IngestWindow, Resume: s.IngestResume,
-		MaxContent: s.IngestMaxContent, MaxConnections: s.IngestMaxConnections, MaxStreams: s.IngestMaxStreams, MaxRate: s.IngestMaxRate,
-		OnPartial: p.monitor.Partial, Watch: p.watch(),
-	}, watched, p.set, p.log)
+	doors := s.ingestConfig()
+	doors.OnPartial, doors.Watch = p.monitor.Partial, p.watch()
+	p.ingest = ingest.New(doors, watched, p.set, p.log)
 	p.handler = p.ingest.Handler()
 	p.set.RegisterMetricsWriter(func(w io.Writer) {
 		writeAccount(w, p.spool.Account(), time.Now())
@@ -106,6 +104,14 @@ func (p *pipeline) wire() {
 		writeLimit(w, p.client)
 		p.writeReadiness(w)
 	})
+}
+
+// ingestConfig is what the settings say of the doors.
+func (s *Settings) ingestConfig() ingest.Config {
+	return ingest.Config{
+		Tokens: s.IngestTokens, QueryToken: s.IngestQueryToken, Shared: s.Several(), Org: s.SFOrg, Window: s.IngestWindow, Resume: s.IngestResume,
+		MaxContent: s.IngestMaxContent, MaxConnections: s.IngestMaxConnections, MaxStreams: s.IngestMaxStreams, MaxRate: s.IngestMaxRate,
+	}
 }
 
 // settled tells the monitor, and passes on what Salesforce has accepted to the

@@ -18,17 +18,20 @@ import (
 //	S2  it runs from open on, or where the set is open already, from add on
 //	S3  who removes one waits until it has stopped in the order of the flow, its
 //	    spool closed
-//	S4  the end of open's context stops all of them
+//	S4  the end of open's context stops all of them; one that fails stops the
+//	    others only where there can be no others
 type pipelines struct {
-	mu    sync.Mutex // guards what follows; held across no wait
-	named map[string]*worker
-	where *ground // nil until open
+	mu     sync.Mutex // guards what follows; held across no wait
+	named  map[string]*worker
+	sorted []*worker // the same by name; replaced, never changed
+	where  *ground   // nil until open
 }
 
 // ground is what pipelines run on.
 type ground struct {
 	ctx, hard context.Context
 	group     *errgroup.Group
+	alone     bool // the failure of one is the daemon's; else the others go on
 }
 
 // worker is a pipeline in the set.
@@ -51,6 +54,7 @@ func (s *pipelines) add(name string, p *pipeline) error {
 	}
 	w := &worker{pipeline: p, ended: make(chan struct{})}
 	s.named[name] = w
+	s.sort()
 	if s.where != nil {
 		w.start(s.where)
 	}
@@ -67,15 +71,18 @@ func (s *pipelines) open(g *ground) {
 	}
 }
 
-// start runs the worker on g. Its failure is the group's.
+// start runs the worker on g.
 func (w *worker) start(g *ground) {
 	ctx, stop := context.WithCancel(g.ctx)
 	w.stop = stop
 	g.group.Go(func() error {
 		defer stop()
 		defer close(w.ended)
-		w.err = w.run(ctx, g.hard)
-		return w.err
+		if w.err = w.run(ctx, g.hard); w.err == nil || g.alone {
+			return w.err
+		}
+		w.log.Error("nothing works for the org any more: the others go on", "error", w.err)
+		return nil
 	})
 }
 
@@ -93,6 +100,7 @@ func (s *pipelines) remove(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.named, name)
+	s.sort()
 	return w.err
 }
 
@@ -100,11 +108,15 @@ func (s *pipelines) remove(name string) error {
 func (s *pipelines) all() []*worker {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	workers := make([]*worker, 0, len(s.named))
+	return s.sorted
+}
+
+// sort makes sorted anew. The lock is held.
+func (s *pipelines) sort() {
+	s.sorted = make([]*worker, 0, len(s.named))
 	for _, name := range slices.Sorted(maps.Keys(s.named)) {
-		workers = append(workers, s.named[name])
+		s.sorted = append(s.sorted, s.named[name])
 	}
-	return workers
 }
 
 // find returns the pipeline of that name, nil if there is none.

@@ -29,7 +29,7 @@ func TestPipelineIsRemovedInOrder(t *testing.T) {
 		if err := r.daemon.pipelines.remove(""); err == nil {
 			t.Error("it is removed twice")
 		}
-		if err := r.daemon.addPipeline(t.Context(), r.daemon.settings); err != nil {
+		if err := r.daemon.addOrg(t.Context(), Org{r.daemon.settings, true}); err != nil {
 			t.Fatal(err)
 		}
 		r.say(s, "a", 3) // the engine comes back by itself

@@ -93,10 +93,10 @@ func (r *rig) start() {
 			return nil
 		}
 	}
-	if err := r.daemon.addPipeline(r.t.Context(), s); err != nil {
+	if err := r.daemon.addAll(r.t.Context()); err != nil {
 		r.t.Fatal(err)
 	}
-	r.pipeline = r.daemon.only()
+	r.pipeline = r.daemon.pipelineOf("").pipeline
 	ctx, drain := context.WithCancel(r.t.Context())
 	r.drain = drain
 	done, daemon := r.done, r.daemon

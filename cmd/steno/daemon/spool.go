@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -29,6 +30,18 @@ func openSpool(ctx context.Context, s *Settings, set *metrics.Set, log *slog.Log
 		log.Warn("the spool syncs by interval: a power cut may cost what was acknowledged in the last seconds, in the worst case the whole spool")
 	}
 	return durable.Open(ctx, s.SpoolConfig(set, log))
+}
+
+// LeftBehind refuses several orgs where one org's spool is left: what waits in
+// it would wait for ever.
+func (s *Settings) LeftBehind() error {
+	if !s.Several() || s.SpoolDir == InMemory {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(s.SpoolDir, "VERSION")); err != nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %s holds the spool of a single org, and with %sORGS_FILE each org has a directory in it: move its content into one named like the org", ErrSettings, s.SpoolDir, Prefix)
 }
 
 // SpoolConfig is the durable spool that the settings name.
@@ -72,7 +85,32 @@ func (s *Settings) openStopped(ctx context.Context, log *slog.Logger, inspect bo
 // them, or only to look. Whoever gets them closes them. In an external JetStream
 // nothing can be changed: no lock tells whether a daemon elsewhere writes there,
 // and two of them would take each other's positions.
-func OpenLetters(ctx context.Context, s Settings, log *slog.Logger, toChange bool) (*deadletters.Local, func() error, error) {
+func OpenLetters(ctx context.Context, s Settings, log *slog.Logger, toChange bool) (deadletters.Letters, func() error, error) {
+	if !s.Several() {
+		return openLetters(ctx, &s, log, toChange)
+	}
+	var all []deadletters.Org
+	var closers []func() error
+	closeAll := func() (err error) {
+		for _, each := range closers {
+			err = errors.Join(err, each())
+		}
+		return err
+	}
+	for _, o := range s.AllOrgs() {
+		letters, closeOne, err := openLetters(ctx, &o.Settings, log, toChange)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // nothing has ever worked for it
+		}
+		if err != nil {
+			return nil, nil, errors.Join(fmt.Errorf("org %q: %w", o.SFOrg, err), closeAll())
+		}
+		all, closers = append(all, deadletters.Org{Name: o.SFOrg, Letters: letters}), append(closers, closeOne)
+	}
+	return deadletters.Orgs(func() []deadletters.Org { return all }), closeAll, nil
+}
+
+func openLetters(ctx context.Context, s *Settings, log *slog.Logger, toChange bool) (*deadletters.Local, func() error, error) {
 	if toChange && s.SpoolURL != "" {
 		return nil, nil, fmt.Errorf("dead letters in %sSPOOL_URL can only be changed by the running daemon", Prefix)
 	}

@@ -17,6 +17,7 @@ import (
 // Status is a daemon, or an org of it, at one moment, as /status.json shows it. It is what
 // people and programs look at; /metrics is what is recorded.
 type Status struct {
+	Org     string       `json:"org,omitempty"` // where there are several
 	Ready   bool         `json:"ready"`
 	Reasons []reason     `json:"reasons,omitempty"` // not to be ready
 	Account AccountShown `json:"account"`
@@ -28,6 +29,14 @@ type Status struct {
 	Requests    []Requests   `json:"requests"`
 	Budget      BudgetShown  `json:"budget"`
 	Monitor     monitor.View `json:"monitor"`
+}
+
+// Overview is a daemon with several orgs at one moment, as /status.json shows it
+// where no org is named.
+type Overview struct {
+	Ready   bool     `json:"ready"` // one org is
+	Reasons []reason `json:"reasons,omitempty"`
+	Orgs    []Status `json:"orgs"` // those that something works for
 }
 
 // Requests counts the transcript requests of an endpoint that ended alike.
@@ -77,6 +86,9 @@ func (p *pipeline) status(ctx context.Context) Status {
 	now, account := time.Now(), p.spool.Account()
 	s := Status{Reasons: p.unready(ctx), Account: showAccount(account, now), Trouble: p.batcher.Trouble().String()}
 	s.Ready = len(s.Reasons) == 0
+	if p.settings.Several() {
+		s.Org = p.settings.SFOrg
+	}
 	s.Connections, s.Calls = p.ingest.Active()
 	s.Requests, s.Budget = p.requests(), p.budget()
 	if on, ok := p.spool.(*durable.Spool); ok {
@@ -149,18 +161,46 @@ func showSpool(st durable.Stats) *SpoolShown {
 	return shown
 }
 
-// serveStatus answers with the status, ready or not.
+// serveStatus answers with the status, ready or not: of the org that ?org=
+// names, or of all.
 func (d *Daemon) serveStatus(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
 	w.Header().Set("Content-Type", "application/json")
-	p := d.only()
-	status := p.status(ctx)
-	status.Monitor.Hour = p.monitor.Hour(time.Now())
-	if d.ownPage(r) != nil { // sums are for everybody who gets here, calls are not
-		status.Monitor.Calls.Shown, status.Monitor.Rejected, status.Monitor.Connections = nil, nil, nil
+	own := d.ownPage(r) == nil
+	var answer any
+	if org := r.URL.Query().Get("org"); !d.settings.Several() || org != "" {
+		p := d.pipelineOf(org)
+		if p == nil {
+			w.WriteHeader(http.StatusNotFound)
+			answer = map[string]string{"error": "nothing works for an org of that name: see /readyz"}
+		} else {
+			answer = p.statusFor(ctx, own)
+		}
+	} else {
+		answer = d.overview(ctx, own)
 	}
-	if err := json.NewEncoder(w).Encode(status); err != nil {
+	if err := json.NewEncoder(w).Encode(answer); err != nil {
 		d.log.Debug("status not told", "cause", err)
 	}
+}
+
+func (d *Daemon) overview(ctx context.Context, own bool) Overview {
+	o := Overview{Orgs: []Status{}}
+	o.Ready, o.Reasons = d.readiness(ctx)
+	for _, w := range d.working() {
+		o.Orgs = append(o.Orgs, w.statusFor(ctx, own))
+	}
+	return o
+}
+
+// statusFor is the status with the last hour. Sums are for everybody who gets
+// here, calls only for the monitor's own page and for programs.
+func (p *pipeline) statusFor(ctx context.Context, own bool) Status {
+	s := p.status(ctx)
+	s.Monitor.Hour = p.monitor.Hour(time.Now())
+	if !own {
+		s.Monitor.Calls.Shown, s.Monitor.Rejected, s.Monitor.Connections = nil, nil, nil
+	}
+	return s
 }

@@ -31,8 +31,9 @@ type Letters interface {
 	// List calls each with every letter that passes, without its text.
 	List(ctx context.Context, f Filter, each func(Shown) error) error
 
-	// Show returns one with its text and Salesforce's words.
-	Show(ctx context.Context, id uint64) (Shown, error)
+	// Show returns one with its text and Salesforce's words. Where org is not
+	// empty, it must be that org's.
+	Show(ctx context.Context, org string, id uint64) (Shown, error)
 
 	// Export writes those that pass as Salesforce's Connect upload takes them.
 	Export(ctx context.Context, f Filter, w io.Writer) error

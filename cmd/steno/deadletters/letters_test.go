@@ -47,11 +47,11 @@ func TestListAndShow(t *testing.T) {
 		if !reflect.DeepEqual(listed, want) {
 			t.Errorf("listed is %+v, want %+v: no text", listed, want)
 		}
-		d, err := l.Show(t.Context(), 4)
+		d, err := l.Show(t.Context(), "", 4)
 		if err != nil || d.Words != "400: no to the secret words" || !strings.Contains(string(d.Message), "the secret words <of> b/4000") {
 			t.Errorf("shown is %+v, %v, want it whole", d, err)
 		}
-		if _, err := l.Show(t.Context(), 9); err == nil || !strings.Contains(err.Error(), "no such dead letter: 9") {
+		if _, err := l.Show(t.Context(), "", 9); err == nil || !strings.Contains(err.Error(), "no such dead letter: 9") {
 			t.Errorf("Show of what is not there = %v", err)
 		}
 		stop := errors.New("enough")

@@ -56,10 +56,13 @@ func (l *Local) whole(ctx context.Context, f Filter, damaged *error) iter.Seq2[s
 const maxFaults = 20
 
 // Show returns one letter, whole.
-func (l *Local) Show(ctx context.Context, id uint64) (Shown, error) {
+func (l *Local) Show(ctx context.Context, org string, id uint64) (Shown, error) {
 	d, err := l.Spool.Get(ctx, spool.LetterID(id))
 	if err != nil {
 		return Shown{}, err
+	}
+	if org != "" && d.Record.Org != org {
+		return Shown{}, fmt.Errorf("%w: %d of org %q", spool.ErrNoLetter, id, org)
 	}
 	return showWhole(&d), nil
 }
@@ -72,9 +75,14 @@ func (l *Local) Change(ctx context.Context, act Act, s Selection) (int, error) {
 		return 0, err
 	}
 	if len(s.IDs) > 0 {
-		ids := make([]spool.LetterID, len(s.IDs))
-		for i, id := range s.IDs {
-			ids[i] = spool.LetterID(id)
+		var ids []spool.LetterID
+		for _, id := range s.IDs {
+			if s.Org != "" {
+				if _, err := l.Show(ctx, s.Org, id); err != nil {
+					continue // the caller sees that it is not among the changed
+				}
+			}
+			ids = append(ids, spool.LetterID(id))
 		}
 		return l.change(ctx, act, ids)
 	}

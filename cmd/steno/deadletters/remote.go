@@ -87,8 +87,8 @@ func (e damagedError) Error() string { return string(e) }
 func (e damagedError) Is(target error) bool { return target == spool.ErrDamaged }
 
 // Show asks for one letter.
-func (l *Remote) Show(ctx context.Context, id uint64) (d Shown, err error) {
-	resp, err := l.do(ctx, http.MethodGet, "/deadletters/"+strconv.FormatUint(id, 10), nil)
+func (l *Remote) Show(ctx context.Context, org string, id uint64) (d Shown, err error) {
+	resp, err := l.do(ctx, http.MethodGet, "/deadletters/"+strconv.FormatUint(id, 10)+"?"+Filter{Org: org}.query(), nil)
 	if err != nil {
 		return d, err
 	}

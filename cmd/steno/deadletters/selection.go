@@ -66,7 +66,8 @@ func parseFilter(query string) (f Filter, err error) {
 }
 
 // Selection is what a change is about: letters by number, or those that pass a
-// filter, or all of them. None of the three is nothing, never everything.
+// filter, or all of them. None of the three is nothing, never everything. The
+// org may be named beside each of them.
 type Selection struct {
 	IDs []uint64 `json:"ids,omitempty"`
 	All bool     `json:"all,omitempty"`
@@ -75,11 +76,13 @@ type Selection struct {
 
 // Check says what is wrong with the selection.
 func (s Selection) Check() error {
-	filtered := s.Filter != Filter{}
+	narrow := s.Filter
+	narrow.Org = ""
+	filtered := narrow != Filter{}
 	switch {
 	case len(s.IDs) > maxIDs:
 		return fmt.Errorf("%w %d numbers are too many at once: at most %d", ErrSelection, len(s.IDs), maxIDs)
-	case len(s.IDs) == 0 && !s.All && !filtered:
+	case len(s.IDs) == 0 && !s.All && s.Filter == Filter{}:
 		return fmt.Errorf("%w Give numbers, a filter, or all", ErrSelection)
 	case len(s.IDs) > 0 && (s.All || filtered), s.All && filtered:
 		return fmt.Errorf("%w Give one of numbers, a filter, or all", ErrSelection)

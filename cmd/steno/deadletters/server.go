@@ -20,7 +20,7 @@ import (
 // Handler serves letters to whoever works on this machine:
 //
 //	GET  /deadletters?call=&org=&reason=&since=  a line of JSON each, without text
-//	GET  /deadletters/{id}                       one, with text
+//	GET  /deadletters/{id}?org=                  one, with text
 //	GET  /deadletters/export?…                   the lines of a Connect upload
 //	POST /deadletters/retry                      a Selection as JSON
 //	POST /deadletters/drop                       the same
@@ -159,7 +159,7 @@ func (s server) show(w http.ResponseWriter, r *http.Request) {
 		answerError(w, http.StatusBadRequest, fmt.Errorf("%w %q is not a number", ErrSelection, r.PathValue("id")))
 		return
 	}
-	d, err := s.letters.Show(r.Context(), id)
+	d, err := s.letters.Show(r.Context(), r.URL.Query().Get("org"), id)
 	if err != nil {
 		answerError(w, statusOf(err), err)
 		return

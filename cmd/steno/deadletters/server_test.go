@@ -115,7 +115,7 @@ func TestNoDaemon(t *testing.T) {
 		if err := l.List(t.Context(), deadletters.Filter{}, func(deadletters.Shown) error { return nil }); err == nil {
 			t.Error("List returned no error")
 		}
-		if _, err := l.Show(t.Context(), 1); err == nil {
+		if _, err := l.Show(t.Context(), "", 1); err == nil {
 			t.Error("Show returned no error")
 		}
 		if _, err := l.Change(t.Context(), deadletters.Drop, deadletters.Selection{All: true}); err == nil {

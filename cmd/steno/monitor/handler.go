@@ -23,13 +23,16 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 // Handler serves the page and what it asks for:
 //
 //	GET /                    the page; what it loads is under /monitor/
-//	GET /monitor/events      the live stream: events now and hour
-//	GET /monitor/calls?q=    calls whose key has q in it
-//	GET /monitor/call?key=   one call with its last utterances; &org= where there are orgs
+//	GET /monitor/events?org=       the live stream: events now and hour
+//	GET /monitor/calls?org=&q=     calls whose key has q in it
+//	GET /monitor/call?org=&key=    one call with its last utterances
+//
+// of finds the monitor of an org; an empty name stands for the one that is
+// meant then, and nil for: there is none.
 //
 // The page itself is for everybody who can reach it, and tells nothing; the
 // rest asks guard first, which returns why not.
-func Handler(m *Monitor, h *Hub, guard func(*http.Request) error) http.Handler {
+func Handler(of func(org string) *Monitor, h *Hub, guard func(*http.Request) error) http.Handler {
 	files, err := fs.Sub(page, "page")
 	if err != nil {
 		panic("BUG: the page is not embedded: " + err.Error())
@@ -50,8 +53,18 @@ func Handler(m *Monitor, h *Hub, guard func(*http.Request) error) http.Handler {
 	})
 	mux.Handle("GET /monitor/", http.StripPrefix("/monitor/", http.FileServerFS(files)))
 	guarded("GET /monitor/events", h.ServeHTTP)
-	guarded("GET /monitor/calls", m.serveSearch)
-	guarded("GET /monitor/call", m.serveCall)
+	one := func(serve func(*Monitor, http.ResponseWriter, *http.Request)) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			m := of(r.URL.Query().Get("org"))
+			if m == nil {
+				answer(w, http.StatusNotFound, map[string]string{"error": "nothing works for that org"})
+				return
+			}
+			serve(m, w, r)
+		}
+	}
+	guarded("GET /monitor/calls", one((*Monitor).serveSearch))
+	guarded("GET /monitor/call", one((*Monitor).serveCall))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", policy)
 		w.Header().Set("X-Content-Type-Options", "nosniff")

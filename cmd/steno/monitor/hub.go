@@ -8,23 +8,27 @@ import (
 	"time"
 )
 
-// Hub sends what is going on to everybody who looks at the page.
+// Hub sends what is going on to everybody who looks at the page, which shows
+// one org.
 //
-//	H1  a snapshot is made once a second for all viewers together, and none while
-//	    there is no viewer; the hour comes when a viewer does, and every ten
-//	    seconds
+//	H1  a snapshot is made once a second for all viewers of an org together, and
+//	    none of an org that has no viewer; the hour comes when a viewer does, and
+//	    every ten seconds
 //	H2  a viewer who is slow to read misses snapshots, and holds up nobody
 //	H3  there are at most maxViewers
 type Hub struct {
-	// Now and Hour render what is sent, as JSON on one line. Only one of them is
-	// called at a time.
-	Now, Hour func(context.Context) []byte
+	// Now and Hour render what is sent of an org, as JSON on one line. Only one of
+	// them is called at a time.
+	Now, Hour Render
 
 	mu      sync.Mutex
-	viewers map[chan event]struct{}
-	arrived chan struct{} // size 1: somebody looks
-	over    chan struct{} // closed at the end of Run
+	viewers map[chan event]string // and the org that each looks at, as he named it
+	arrived chan struct{}         // size 1: somebody looks
+	over    chan struct{}         // closed at the end of Run
 }
+
+// Render shows an org; an empty name stands for the one that is meant then.
+type Render func(ctx context.Context, org string) []byte
 
 // event is one of the stream's.
 type event struct {
@@ -40,25 +44,29 @@ const (
 )
 
 // NewHub returns a hub that waits for Run.
-func NewHub(now, hour func(context.Context) []byte) *Hub {
-	return &Hub{Now: now, Hour: hour, viewers: map[chan event]struct{}{}, arrived: make(chan struct{}, 1), over: make(chan struct{})}
+func NewHub(now, hour Render) *Hub {
+	return &Hub{Now: now, Hour: hour, viewers: map[chan event]string{}, arrived: make(chan struct{}, 1), over: make(chan struct{})}
 }
 
 // Run sends until ctx is done, and then ends every stream.
 func (h *Hub) Run(ctx context.Context) error {
 	defer close(h.over)
 	for n := 0; ; n++ {
-		if h.alone() {
+		orgs := h.looked()
+		if len(orgs) == 0 {
 			n = 0
 			select {
 			case <-h.arrived:
 			case <-ctx.Done():
 				return nil
 			}
+			orgs = h.looked()
 		}
-		h.send(event{"now", h.Now(ctx)})
-		if n%int(hourSlot/tick) == 0 {
-			h.send(event{"hour", h.Hour(ctx)})
+		for org := range orgs {
+			h.send(org, event{"now", h.Now(ctx, org)})
+			if n%int(hourSlot/tick) == 0 {
+				h.send(org, event{"hour", h.Hour(ctx, org)})
+			}
 		}
 		timer := time.NewTimer(tick)
 		select {
@@ -73,17 +81,25 @@ func (h *Hub) Run(ctx context.Context) error {
 	}
 }
 
-func (h *Hub) alone() bool {
+// looked are the orgs that somebody looks at.
+func (h *Hub) looked() map[string]bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.viewers) == 0
+	orgs := map[string]bool{}
+	for _, org := range h.viewers {
+		orgs[org] = true
+	}
+	return orgs
 }
 
-// send gives an event to every viewer who has room for it (H2).
-func (h *Hub) send(e event) {
+// send gives an event to every viewer of the org who has room for it (H2).
+func (h *Hub) send(org string, e event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for v := range h.viewers {
+	for v, looksAt := range h.viewers {
+		if looksAt != org {
+			continue
+		}
 		select {
 		case v <- e:
 		default:
@@ -91,15 +107,15 @@ func (h *Hub) send(e event) {
 	}
 }
 
-// enter adds a viewer; false where there are too many.
-func (h *Hub) enter() (viewer chan event, ok bool) {
+// enter adds a viewer of an org; false where there are too many.
+func (h *Hub) enter(org string) (viewer chan event, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.viewers) >= maxViewers {
 		return nil, false
 	}
 	viewer = make(chan event, 4)
-	h.viewers[viewer] = struct{}{}
+	h.viewers[viewer] = org
 	select {
 	case h.arrived <- struct{}{}:
 	default:
@@ -113,9 +129,9 @@ func (h *Hub) leave(viewer chan event) {
 	delete(h.viewers, viewer)
 }
 
-// ServeHTTP is a stream of server-sent events for one viewer.
+// ServeHTTP is a stream of server-sent events for one viewer, of ?org=.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	viewer, ok := h.enter()
+	viewer, ok := h.enter(r.URL.Query().Get("org"))
 	if !ok {
 		w.Header().Set("Retry-After", "10")
 		http.Error(w, "too many viewers", http.StatusServiceUnavailable)

@@ -29,8 +29,8 @@ func hub(t *testing.T, test func(c *http.Client, made *atomic.Int32)) {
 	synctest.Test(t, func(t *testing.T) {
 		var made atomic.Int32
 		h := monitor.NewHub(
-			func(context.Context) []byte { made.Add(1); return []byte(`{"now":1}`) },
-			func(context.Context) []byte { return []byte(`{"hour":1}`) },
+			func(_ context.Context, org string) []byte { made.Add(1); return []byte(`{"now":1` + org + `}`) },
+			func(context.Context, string) []byte { return []byte(`{"hour":1}`) },
 		)
 		net := memnet.Listen()
 		server := &http.Server{Handler: h}
@@ -138,7 +138,7 @@ func TestHubBearsViewers(t *testing.T) {
 func TestPageIsItsOwn(t *testing.T) {
 	m := monitor.New(monitor.Config{Metrics: metrics.NewSet(), Company: func() time.Duration { return 0 }})
 	refused := errors.New("not for you")
-	handler := monitor.Handler(m, monitor.NewHub(nil, nil), func(*http.Request) error { return refused })
+	handler := monitor.Handler(func(string) *monitor.Monitor { return m }, monitor.NewHub(nil, nil), func(*http.Request) error { return refused })
 	get := func(path string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
