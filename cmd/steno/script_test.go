@@ -18,8 +18,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"steno": main})
 }
 
-// TestScripts plays what people type: testdata/script, each against a simulated
-// org of its own, whose address is $ORG. A daemon that a script starts has its
+// TestScripts plays what people type: testdata/script, each against two simulated
+// orgs of its own, whose addresses are $ORG and $ORG2. A daemon that a script starts has its
 // doors at $STENO_LISTEN and its admin listener at $STENO_ADMIN_LISTEN.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -27,6 +27,8 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			org := httptest.NewServer(orgsim.New(orgsim.Config{ClientID: "id", ClientSecret: "hush", CallCenter: "center", Cert: "cert"}))
 			env.Defer(org.Close)
+			second := httptest.NewServer(orgsim.New(orgsim.Config{ClientID: "id2", ClientSecret: "hush2", CallCenter: "center", Cert: "cert"}))
+			env.Defer(second.Close)
 			doors, err := unused()
 			if err != nil {
 				return err
@@ -35,7 +37,7 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			env.Vars = append(env.Vars, "ORG="+org.URL, "STENO_SF_LOGIN_URL="+org.URL, "STENO_SF_CLIENT_ID=id", "STENO_SF_CLIENT_SECRET=hush",
+			env.Vars = append(env.Vars, "ORG="+org.URL, "ORG2="+second.URL, "STENO_SF_LOGIN_URL="+org.URL, "STENO_SF_CLIENT_ID=id", "STENO_SF_CLIENT_SECRET=hush",
 				"STENO_SF_CALL_CENTER=center", "STENO_SF_CERT=cert", "STENO_LISTEN="+doors, "STENO_ADMIN_LISTEN="+admin)
 			return nil
 		},
@@ -52,19 +54,26 @@ func unused() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// post is the script command "post URL [FILE]": the answer must be a 2xx.
+// post is the script command "post URL [FILE [TOKEN]]": the answer must be a 2xx,
+// or with ! none.
 func post(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 1 || len(args) > 2 {
-		ts.Fatalf("usage: post URL [FILE]")
+	if len(args) < 1 || len(args) > 3 {
+		ts.Fatalf("usage: post URL [FILE [TOKEN]]")
 	}
 	body := ""
-	if len(args) == 2 {
+	if len(args) > 1 {
 		body = ts.ReadFile(args[1])
 	}
-	resp, err := http.Post(args[0], "application/json", strings.NewReader(body))
+	req, err := http.NewRequest(http.MethodPost, args[0], strings.NewReader(body))
+	ts.Check(err)
+	req.Header.Set("Content-Type", "application/json")
+	if len(args) > 2 {
+		req.Header.Set("Authorization", "Bearer "+args[2])
+	}
+	resp, err := http.DefaultClient.Do(req)
 	ts.Check(err)
 	defer resp.Body.Close()
-	if answer, _ := io.ReadAll(resp.Body); resp.StatusCode/100 != 2 {
+	if answer, _ := io.ReadAll(resp.Body); (resp.StatusCode/100 == 2) == neg {
 		ts.Fatalf("%s answers %s: %s", args[0], resp.Status, answer)
 	}
 }

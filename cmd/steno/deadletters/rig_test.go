@@ -46,9 +46,13 @@ func kept(t *testing.T, letters ...spool.DeadLetter) *spool.Memory {
 
 // bothWays runs test on the letters themselves and through a server.
 func bothWays(t *testing.T, s func(*testing.T) spool.DeadLetters, test func(*testing.T, deadletters.Letters)) {
-	t.Run("local", func(t *testing.T) { test(t, &deadletters.Local{Spool: s(t)}) })
+	bothWaysOf(t, func(t *testing.T) deadletters.Letters { return &deadletters.Local{Spool: s(t)} }, test)
+}
+
+func bothWaysOf(t *testing.T, made func(*testing.T) deadletters.Letters, test func(*testing.T, deadletters.Letters)) {
+	t.Run("local", func(t *testing.T) { test(t, made(t)) })
 	t.Run("remote", func(t *testing.T) {
-		daemon := httptest.NewServer(deadletters.Handler(&deadletters.Local{Spool: s(t)}, ""))
+		daemon := httptest.NewServer(deadletters.Handler(made(t), ""))
 		defer daemon.Close()
 		test(t, &deadletters.Remote{URL: daemon.URL, Client: daemon.Client()})
 	})

@@ -2,6 +2,9 @@ package monitor_test
 
 import (
 	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -73,6 +76,39 @@ func (b browser) find(part string) {
 
 // The page that looks says so when the daemon is gone, and goes on by itself
 // with the next one.
+// Of several orgs the page shows one, and another when somebody chooses it.
+func TestPageShowsOneOfSeveralOrgs(t *testing.T) {
+	b := newBrowser(t)
+	file := filepath.Join(t.TempDir(), "orgs.yaml")
+	if err := os.WriteFile(file, []byte("orgs: [{name: one, default: true}, {name: two, tokens: [t]}]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, quick, "STENO_ORGS_FILE="+file)
+	said := strings.NewReader(`{"senderType":"END_USER","startTime":1795599000000,"endTime":1795599001000,"content":"x"}`)
+	req, err := http.NewRequest(http.MethodPost, "http://"+r.doors+"/v1/calls/call-of-two/utterances", said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer t")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil || resp.StatusCode != http.StatusAccepted {
+		t.Fatalf("%v, %+v", err, resp)
+	}
+	resp.Body.Close()
+	r.say(r.open(r.engine, "call-of-one"), "words", time.Second)
+	b.look(r.page())
+	b.until("window.stenoShown.org === 'one' && document.getElementById('call-list').textContent.includes('call-of-one')")
+	if got := b.text("[...document.getElementById('org').options].map((o) => o.value).join() + document.getElementById('org').hidden + document.title"); !strings.Contains(got, "one,twofalse") || !strings.Contains(got, "Steno one") {
+		t.Errorf("the page offers %s", got)
+	}
+	b.text("document.getElementById('org').value = 'two', document.getElementById('org').dispatchEvent(new Event('change')), ''")
+	b.until("window.stenoShown && window.stenoShown.org === 'two' && document.getElementById('call-list').textContent.includes('call-of-two')")
+	b.find("call")
+	b.until("document.getElementById('found').textContent === '1 found'")
+	b.look(r.page() + "?org=nobody")
+	b.until("window.stenoShown && document.getElementById('headline').textContent === 'Nothing works for this org'")
+}
+
 func TestPageSurvivesARestart(t *testing.T) {
 	b := newBrowser(t)
 	r := newRig(t, quick)

@@ -51,7 +51,12 @@ func hub(t *testing.T, test func(c *http.Client, made *atomic.Int32)) {
 
 func look(t *testing.T, c *http.Client) (events *bufio.Scanner, leave func()) {
 	t.Helper()
-	resp, err := c.Get("http://steno/")
+	return lookAt(t, c, "")
+}
+
+func lookAt(t *testing.T, c *http.Client, org string) (events *bufio.Scanner, leave func()) {
+	t.Helper()
+	resp, err := c.Get("http://steno/?org=" + org)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,6 +103,29 @@ func TestHubMakesOneSnapshotForAll(t *testing.T) {
 		if n := made.Load() - begun; n > 1 {
 			t.Errorf("H1: %d snapshots after the last viewer has left", n)
 		}
+	})
+}
+
+// H1: a viewer gets the org that he looks at, and no other is shown.
+func TestHubShowsOneOrg(t *testing.T) {
+	hub(t, func(c *http.Client, made *atomic.Int32) {
+		one, leaveOne := lookAt(t, c, "1")
+		two, leaveTwo := lookAt(t, c, "2")
+		go func() {
+			for one.Scan() {
+			}
+		}()
+		begun := made.Load()
+		for start := time.Now(); time.Since(start) < 10*time.Second && two.Scan(); {
+			if data, ok := strings.CutPrefix(two.Text(), "data: "); ok && data != `{"now":12}` && data != `{"hour":1}` {
+				t.Errorf("who looks at 2 gets %s", data)
+			}
+		}
+		if n := made.Load() - begun; n < 18 || n > 24 {
+			t.Errorf("H1: %d snapshots in 10 s of two orgs", n)
+		}
+		leaveOne()
+		leaveTwo()
 	})
 }
 

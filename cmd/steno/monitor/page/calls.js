@@ -2,6 +2,9 @@
 // how they name their calls is put into the page as text, never as markup.
 "use strict";
 
+// org is which of several orgs the page shows; empty: the default one.
+const org = new URLSearchParams(location.search).get("org") || "";
+
 // make builds an element: text is text whatever it holds.
 function make(tag, className, text) {
   const e = document.createElement(tag);
@@ -72,7 +75,7 @@ const Calls = (() => {
   }
 
   async function find() {
-    const mine = ++asked, answer = await get("/monitor/calls?q=" + encodeURIComponent(search.value)).catch(() => null);
+    const mine = ++asked, answer = await get("/monitor/calls?org=" + encodeURIComponent(org) + "&q=" + encodeURIComponent(search.value)).catch(() => null);
     if (answer === null || mine !== asked || !search.value) return;
     found.textContent = answer.found + " found" + (answer.found > answer.shown.length ? ", the first " + answer.shown.length + " shown" : "");
     fill(answer.shown);

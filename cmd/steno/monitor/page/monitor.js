@@ -29,7 +29,7 @@ function verdict(s) {
   }
   put("p95", now.count ? seconds(now.p95) : "–");
   put("oldest", seconds(oldest(s)));
-  document.title = { fine: "✓", late: "✗", trouble: "!", quiet: "·" }[v.state] + " Steno " + (now.count ? seconds(now.p95) : "");
+  document.title = { fine: "✓", late: "✗", trouble: "!", quiet: "·" }[v.state] + " Steno " + (s.org ? s.org + " " : "") + (now.count ? seconds(now.p95) : "");
 }
 
 // oldest is the oldest of what waits: safe, or not safe yet.
@@ -137,18 +137,39 @@ function side(s) {
 }
 const mega = (n) => (n / 1048576).toFixed(n < 1e7 ? 1 : 0) + " MB";
 
+// orgs offers the orgs, where there are several.
+function orgs(s) {
+  const select = $("org"), names = s.orgNames || [];
+  select.hidden = names.length < 2;
+  if (document.activeElement === select) return; // somebody is choosing
+  if ([...select.options].map((o) => o.value).join() !== names.join()) select.replaceChildren(...names.map((name) => make("option", "", name)));
+  select.value = s.org || "";
+}
+$("org").addEventListener("change", () => { location.search = "?org=" + encodeURIComponent($("org").value); });
+
+// nothing shows an org that nothing works for.
+function nothing(s) {
+  $("verdict").dataset.state = "lost";
+  put("headline", "Nothing works for this org");
+  put("because", s.failed);
+  put("live", "live, org " + s.org);
+  document.title = "? Steno " + s.org;
+}
+
 let heard = 0; // when the last event came
 
 function show(s) {
   heard = Date.now();
+  window.stenoShown = s; // for tests: what the page shows
+  orgs(s);
+  if (s.failed) return nothing(s);
   put("live", "live, " + s.monitor.at.slice(11, 19) + " UTC, " + whole(s.calls) + " calls on " + whole(s.connections) + " connections");
   verdict(s); flow(s); law(s); latencies(s); budget(s); side(s);
   Calls.update(s.monitor.calls, s.monitor.text);
-  window.stenoShown = s; // for tests: what the page shows
 }
 
 function connect() {
-  const events = new EventSource("/monitor/events");
+  const events = new EventSource("/monitor/events?org=" + encodeURIComponent(org));
   events.addEventListener("now", (e) => { const s = JSON.parse(e.data); if (s) show(s); });
   events.addEventListener("hour", (e) => { const h = JSON.parse(e.data); if (h) Charts.draw(h); });
   events.onerror = () => { if (events.readyState === EventSource.CLOSED) setTimeout(connect, 2000); };
