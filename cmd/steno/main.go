@@ -9,7 +9,8 @@
 //	steno spool status|verify                     what waits on the disk
 //	steno version
 //
-// Settings come from the environment: steno --help lists them. Exit codes: 0
+// Settings come from the environment: steno --help lists them. SIGHUP reads the
+// orgs file again, where there is one. Exit codes: 0
 // done, 1 failed, 2 wrong usage or settings.
 package main
 

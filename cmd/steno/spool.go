@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"time"
 
@@ -31,7 +32,7 @@ func (spoolStatusCommand) Run(ctx context.Context, p cli.Process) error {
 		}
 		return nil
 	}
-	return eachSpool(settings, func(org daemon.Settings, name string) error {
+	return eachSpool(p, settings, func(org daemon.Settings, name string) error {
 		account, spool, err := inspect(ctx, p, org)
 		if err != nil {
 			return err
@@ -43,13 +44,15 @@ func (spoolStatusCommand) Run(ctx context.Context, p cli.Process) error {
 
 // eachSpool calls do for the spool of each org; name is empty where there is but
 // one. The trouble of one hides none of the others.
-func eachSpool(s daemon.Settings, do func(org daemon.Settings, name string) error) error {
+func eachSpool(p cli.Process, s daemon.Settings, do func(org daemon.Settings, name string) error) error {
 	if !s.Several() {
 		return do(s, "")
 	}
 	var all []error
 	for _, o := range s.AllOrgs() {
-		if err := do(o.Settings, o.SFOrg); err != nil {
+		if err := do(o.Settings, o.SFOrg); errors.Is(err, fs.ErrNotExist) {
+			fmt.Fprintf(p.Stdout, "from        org %s: there is no spool in %s\n", o.SFOrg, o.SpoolDir)
+		} else if err != nil {
 			all = append(all, fmt.Errorf("org %s: %w", o.SFOrg, err))
 		}
 	}
@@ -75,7 +78,7 @@ func (spoolVerifyCommand) Run(ctx context.Context, p cli.Process) error {
 	if err != nil {
 		return err
 	}
-	return eachSpool(settings, func(org daemon.Settings, name string) error {
+	return eachSpool(p, settings, func(org daemon.Settings, name string) error {
 		account, spool, err := inspect(ctx, p, org)
 		if err != nil {
 			return err

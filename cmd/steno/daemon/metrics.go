@@ -9,7 +9,8 @@ type Metric struct {
 }
 
 // AllMetrics lists what /metrics shows of Steno itself, in the order of the
-// flow. Those of the Go process come on top.
+// flow. Those of the Go process come on top. Where there are several orgs, each of
+// them has the label org too, except for the last ones, which are only then there.
 func AllMetrics() []Metric {
 	return []Metric{
 		{"steno_unready{why}", "gauge", "1 for each reason not to be ready that holds, as in /readyz"},
@@ -62,5 +63,8 @@ func AllMetrics() []Metric {
 		{"steno_api_share_remaining", "gauge", "what is left of our share of them, STENO_API_RESERVE and the use of others taken off; NaN until something is known"},
 		{"steno_api_runs_out_seconds", "gauge", "when our share is used up at the pace of the last minutes; +Inf: not within a day"},
 		{"steno_batch_wait_seconds", "gauge", "how long an utterance may wait for company: above STENO_BATCH_MAX_WAIT while the day's requests are short"},
+		{"steno_orgs_failed", "gauge", "orgs of STENO_ORGS_FILE that nothing works for; this and the next two only with that file"},
+		{"steno_orgs_reloads_total{outcome}", "counter", "how often the file was read again, and was applied or faulty"},
+		{"steno_orgs_reloaded_timestamp_seconds", "gauge", "when it was last applied, in seconds since the epoch"},
 	}
 }

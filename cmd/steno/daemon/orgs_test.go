@@ -166,6 +166,12 @@ func TestAdminTellsOrgsApart(t *testing.T) {
 		f(`steno_orgs_failed`, "0")
 		f(`steno_orgs_reloads_total{outcome="faulty"}`, "0")
 		grouped(v.t, scrape)
+		for _, m := range AllMetrics() {
+			name, _, _ := strings.Cut(m.Name, "{")
+			if strings.HasPrefix(name, "steno_orgs_") && !strings.Contains(scrape, "\n"+name) {
+				v.t.Errorf("no %s", name)
+			}
+		}
 		if _, body := v.get("/monitor/calls?org=apac&q=call"); !strings.Contains(body, `"found":1`) || !strings.Contains(body, `"org":"apac"`) {
 			v.t.Errorf("apac's calls: %s", body)
 		}

@@ -188,9 +188,12 @@ func (r *orgsReader) together(orgs []Org) {
 }
 
 // Warnings are what is allowed in the settings and may cost somebody.
-func (s *Settings) Warnings() []string { return warnings(s.AllOrgs()) }
+func (s *Settings) Warnings() []string { return s.warnings(s.AllOrgs()) }
 
-func warnings(orgs []Org) (all []string) {
+func (s *Settings) warnings(orgs []Org) (all []string) {
+	for _, dir := range s.unclaimed(orgs) {
+		all = append(all, fmt.Sprintf("%s holds the spool of no org that there is: what waits in it is not sent", dir))
+	}
 	type app struct{ loginURL, clientID string }
 	owner := map[app]string{}
 	for _, o := range orgs {

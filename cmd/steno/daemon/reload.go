@@ -117,7 +117,7 @@ func (d *Daemon) reload(ctx context.Context) {
 	d.roster.arrange(orgs)
 	d.reloads.applied.Inc()
 	d.reloads.last.Set(float64(time.Now().Unix()))
-	for _, warning := range warnings(orgs) {
+	for _, warning := range d.settings.warnings(orgs) {
 		d.log.Warn(warning)
 	}
 	d.log.Info("the orgs file is in force", "orgs", len(orgs), "untouched", untouched, "took", time.Since(begun).Round(time.Millisecond))

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -42,6 +43,25 @@ func (s *Settings) LeftBehind() error {
 		return nil
 	}
 	return fmt.Errorf("%w: %s holds the spool of a single org, and with %sORGS_FILE each org has a directory in it: move its content into one named like the org", ErrSettings, s.SpoolDir, Prefix)
+}
+
+// unclaimed are the directories with an org's spool whose org is not there: it
+// was renamed, or taken out of the file.
+func (s *Settings) unclaimed(orgs []Org) (dirs []string) {
+	if s.SpoolDir == InMemory {
+		return nil
+	}
+	versions, err := filepath.Glob(filepath.Join(s.SpoolDir, "*", "VERSION"))
+	if err != nil {
+		return nil // the directory's name is a pattern that is none
+	}
+	for _, v := range versions {
+		dir := filepath.Dir(v)
+		if !s.Several() || !slices.ContainsFunc(orgs, func(o Org) bool { return filepath.Base(dir) == o.SFOrg }) {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
 }
 
 // SpoolConfig is the durable spool that the settings name.
