@@ -26,8 +26,8 @@ func TestNeighbourIsNotDelayed(t *testing.T) {
 			}
 			var playing sync.WaitGroup
 			said := map[string]time.Time{}
-			playing.Go(func() { v.play("calm", 200, 3*time.Minute, said) })
-			playing.Go(func() { v.play("troubled", 200, 3*time.Minute, nil) })
+			playing.Go(func() { v.play("calm", 100, 3*time.Minute, said) })
+			playing.Go(func() { v.play("troubled", 100, 3*time.Minute, nil) })
 			playing.Wait()
 			var all []time.Duration
 			for _, call := range v.homes["calm"].org.Ledger().Calls {

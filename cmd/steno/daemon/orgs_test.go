@@ -192,6 +192,24 @@ func TestAdminTellsOrgsApart(t *testing.T) {
 	})
 }
 
+// An org with a test call is probed, by its own token; one without is not.
+func TestProbesOfOrgs(t *testing.T) {
+	plans := alike(exact, "probed", "other")
+	plans[0].more = "probe_call: night"
+	inTown(t, plans, func(v *town) {
+		time.Sleep(3*time.Minute + time.Second)
+		_, scrape := v.get("/metrics")
+		for name, want := range map[string]string{"probed": "3", "other": "0"} {
+			if got := metric(scrape, fmt.Sprintf(`steno_probes_total{org=%q,outcome="delivered"}`, name)); got != want {
+				v.t.Errorf("org %s: %s probes delivered, want %s", name, got, want)
+			}
+			if lost := metric(scrape, fmt.Sprintf(`steno_probes_total{org=%q,outcome="lost"}`, name)); lost != "0" {
+				v.t.Errorf("org %s: %s probes lost", name, lost)
+			}
+		}
+	}, "STENO_PROBE=1m")
+}
+
 // grouped checks that the lines of one metric are in a row, each with an org.
 func grouped(t *testing.T, scrape string) {
 	t.Helper()

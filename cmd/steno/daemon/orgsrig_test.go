@@ -68,7 +68,7 @@ func alike(cfg orgsim.Config, names ...string) (all []plan) {
 }
 
 // inTown runs test with a daemon that works for the orgs.
-func inTown(t *testing.T, plans []plan, test func(*town)) {
+func inTown(t *testing.T, plans []plan, test func(*town), vars ...string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		v := &town{t: t, file: filepath.Join(t.TempDir(), "orgs.yaml"), log: &logged{}, homes: map[string]*home{}}
@@ -78,7 +78,7 @@ func inTown(t *testing.T, plans []plan, test func(*town)) {
 			lines = append(lines, v.line(p.name, p.more))
 		}
 		v.write(lines...)
-		v.start()
+		v.start(vars)
 		test(v)
 		v.stop()
 	})
@@ -119,8 +119,8 @@ func (v *town) write(orgs ...string) {
 	}
 }
 
-func (v *town) start() {
-	s, err := ParseSettings([]string{"STENO_ORGS_FILE=" + v.file, "STENO_SPOOL_DIR=" + InMemory, "STENO_LOG_LEVEL=debug", "STENO_DRAIN_TIMEOUT=10s"})
+func (v *town) start(vars []string) {
+	s, err := ParseSettings(append(vars, "STENO_ORGS_FILE="+v.file, "STENO_SPOOL_DIR="+InMemory, "STENO_LOG_LEVEL=debug", "STENO_DRAIN_TIMEOUT=10s"))
 	if err != nil {
 		v.t.Fatal(err)
 	}

@@ -78,10 +78,13 @@ func (w *worker) start(g *ground) {
 	g.group.Go(func() error {
 		defer stop()
 		defer close(w.ended)
-		if w.err = w.run(ctx, g.hard); w.err == nil || g.alone {
+		w.err = w.run(ctx, g.hard)
+		switch {
+		case w.err == nil, g.alone, g.ctx.Err() != nil:
 			return w.err
+		case ctx.Err() == nil: // else who removes it tells
+			w.log.Error("nothing works for the org any more: the others go on", "error", w.err)
 		}
-		w.log.Error("nothing works for the org any more: the others go on", "error", w.err)
 		return nil
 	})
 }

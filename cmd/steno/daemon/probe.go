@@ -136,7 +136,7 @@ func newProbing(set *metrics.Set) probing {
 // probe sends an utterance every STENO_PROBE until ctx is done. A lost one is
 // logged once, until one arrives again.
 func (p *pipeline) probe(ctx context.Context) error {
-	if p.settings.Probe == 0 || p.cfg.doors == nil {
+	if p.settings.Probe == 0 || p.settings.ProbeCall == "" || p.cfg.doors == nil {
 		return nil
 	}
 	probe, err := p.settings.NewProbe(p.cfg.doors())
