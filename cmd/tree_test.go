@@ -40,6 +40,7 @@ var mayImport = map[string]string{
 	"ingest/assembly":         "ingest/dialect",
 	"ingest/client":           "",
 	"ingest/dialect":          "",
+	"ingest/relay":            "ingest ingest/dialect",
 	"sfclient":                "",
 	"sfclient/orgsim":         "",
 	"testdata":                "",

@@ -102,11 +102,11 @@ func (g Guard) offered(r *http.Request) []string {
 	return tokens
 }
 
-// choose picks the subprotocol to echo of those that a client of an engine's
+// Subprotocol picks the subprotocol to echo of those that a client of an engine's
 // offers: steno.v1, or one that the engine's clients want to see; where the
 // engine has none of its own the first, as there are clients that hang up when
 // none of theirs is chosen. What may be a secret is never echoed.
-func choose(offered, wanted []string) string {
+func Subprotocol(offered, wanted []string) string {
 	for i, entry := range offered {
 		secret := i > 0 && offered[i-1] == "token" || len(entry) > 40 ||
 			strings.HasPrefix(entry, "bearer.") || strings.Contains(strings.ToLower(entry), "key")

@@ -79,7 +79,7 @@ func (s *Server) connectEngine(w http.ResponseWriter, r *http.Request) *connecti
 		return nil
 	}
 	upgrader := s.upgrader
-	upgrader.Subprotocols = []string{choose(websocket.Subprotocols(r), l.dialect.Subprotocols)}
+	upgrader.Subprotocols = []string{Subprotocol(websocket.Subprotocols(r), l.dialect.Subprotocols)}
 	ws, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		s.log.Debug("websocket handshake refused", "error", err)

@@ -16,6 +16,13 @@ const maxDepth = 32
 // jsonSpace is the white space that JSON allows between values.
 const jsonSpace = " \t\r\n"
 
+// EachObject is how a door takes a frame of the native protocol apart. It calls
+// yield with every JSON object in it, with what is not UTF-8 replaced, and
+// returns false where it meets anything else.
+func EachObject(frame []byte, yield func(object string) bool) (ok bool) {
+	return eachObject(asText(frame), yield)
+}
+
 // eachObject calls yield with every JSON object of a frame: one object, or
 // several as NDJSON. It stops where yield returns false, and returns false
 // where it meets anything that is not a JSON object. Objects before that have

@@ -135,13 +135,13 @@ func (c *connection) takeMessages(in incoming) (ok bool) {
 	frame := in.bytes
 	if in.kind == websocket.BinaryMessage {
 		// Audio is told from JSON before a megabyte of it is made into text.
-		if !bytes.HasPrefix(bytes.TrimLeft(frame, jsonSpace), []byte("{")) || !eachObject(asText(frame), take) {
+		if !bytes.HasPrefix(bytes.TrimLeft(frame, jsonSpace), []byte("{")) || !EachObject(frame, take) {
 			c.close(closing{code: websocket.CloseUnsupportedData, text: "binary frames must hold JSON objects: this server takes text, not audio"})
 			return false
 		}
 		return open
 	}
-	if !eachObject(asText(frame), take) {
+	if !EachObject(frame, take) {
 		c.close(closing{code: closeNotProtocol, text: "a frame must be a JSON object, or several as NDJSON"})
 		return false
 	}

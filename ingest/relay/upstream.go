@@ -1,0 +1,103 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// The headers by which a relay tells an owner what a connection is about.
+const (
+	HeaderOrg       = "Steno-Org"
+	HeaderPartition = "Steno-Partition"
+)
+
+// upstream is a connection to the owner of a partition, in which one client's
+// messages of the partition's calls go on.
+type upstream struct {
+	target Target
+	call   string // one of the partition's
+	ws     *websocket.Conn
+	owed   []*ping // the client's pings that it has not answered yet; link.mu guards it
+}
+
+// errNoOwner is why a client is turned away that has waited for long enough.
+var errNoOwner = errors.New("no daemon works on this call at the moment: come again")
+
+// dial connects to the owner of a call, as r asks for. While a partition moves
+// it waits for the next owner. An answer of the owner's that is no WebSocket is
+// returned with the error.
+func (d *Door) dial(ctx context.Context, org, call string, r *http.Request) (*upstream, *http.Response, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, d.cfg.Patience, errNoOwner)
+	defer cancel()
+	for {
+		changed := d.cfg.Routes.Changed()
+		target, ok := d.cfg.Routes.Route(org, call)
+		if ok {
+			ws, response, err := d.dialer.DialContext(ctx, address(target, r), d.header(target, r))
+			if err == nil {
+				ws.SetReadLimit(int64(d.cfg.MaxFrame))
+				return &upstream{target: target, call: call, ws: ws}, response, nil
+			}
+			if response != nil && !passing(response.StatusCode) {
+				return nil, response, fmt.Errorf("connect to the owner of %s/%d: %w", target.Org, target.Partition, err)
+			}
+		}
+		again := time.NewTimer(retryEvery)
+		select {
+		case <-changed:
+		case <-again.C:
+		case <-ctx.Done():
+		}
+		again.Stop()
+		if ctx.Err() != nil {
+			return nil, nil, errNoOwner
+		}
+	}
+}
+
+// passing says whether an owner's refusal is one that another owner, or the
+// same one in a moment, will not repeat.
+func passing(status int) bool {
+	return status == http.StatusMisdirectedRequest || status == http.StatusServiceUnavailable
+}
+
+// address is where the owner serves what r asks for. The client's token is not
+// for the owner, and not for its logs.
+func address(t Target, r *http.Request) string {
+	query := r.URL.Query()
+	query.Del("token")
+	u := url.URL{Scheme: "ws", Host: t.Address, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: query.Encode()}
+	return u.String()
+}
+
+// header is what the owner gets to see of a request.
+func (d *Door) header(t Target, r *http.Request) http.Header {
+	h := http.Header{}
+	h.Set("Authorization", "Bearer "+d.cfg.Key)
+	h.Set(HeaderOrg, t.Org)
+	h.Set(HeaderPartition, strconv.Itoa(t.Partition))
+	for _, name := range []string{"Traceparent", "Content-Type"} {
+		if v := r.Header.Get(name); v != "" {
+			h.Set(name, v)
+		}
+	}
+	return h
+}
+
+// write passes a frame on. One goroutine does so at a time.
+func (u *upstream) write(kind int, frame []byte) error {
+	_ = u.ws.SetWriteDeadline(time.Now().Add(writeWait)) // never fails
+	return u.ws.WriteMessage(kind, frame)
+}
+
+// finish asks the owner to answer what it has and to close.
+func (u *upstream) finish(code int) {
+	_ = u.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""), time.Now().Add(closeWait))
+}
