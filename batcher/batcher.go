@@ -2,9 +2,11 @@ package batcher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,6 +35,10 @@ type Batcher struct {
 	requests chan Request // to the goroutines that have carried one; without room: only to one that is free
 	results  chan result  // from the requests in flight to the loop; has room for all of them
 	usage    chan Usage   // size 1: the newest that Learn was told
+	heard    chan heard
+	leaving  chan struct{} // closed by Leave
+	leave    sync.Once
+	share    atomic.Pointer[Share]
 	trouble  atomic.Int32
 	pace     atomic.Pointer[Pace]
 	history  atomic.Pointer[[]Slot]
@@ -47,6 +53,12 @@ type result struct {
 	outcome Outcome
 }
 
+// heard is a sibling's share.
+type heard struct {
+	from  string
+	share Share
+}
+
 // maxHeld bounds the utterances taken out of the spool. Above it the batcher
 // stops reading until some are settled; the spool keeps the rest.
 const maxHeld = 20_000
@@ -59,8 +71,12 @@ func New(cfg Config) *Batcher {
 		requests: make(chan Request),
 		results:  make(chan result, cfg.Limits.MaxInFlight),
 		usage:    make(chan Usage, 1),
+		heard:    make(chan heard, 64),
+		leaving:  make(chan struct{}),
 	}
 	b.packer.pace.budget.recall(cfg.History)
+	b.packer.life = rand.Uint64()
+	b.share.Store(new(b.packer.share()))
 	b.showPace(time.Now())
 	b.meter = newMeter(cfg.Metrics, b.Pace)
 	return b
@@ -81,6 +97,24 @@ func (b *Batcher) Learn(u Usage) {
 		}
 	}
 }
+
+// Share is what siblings must be told again and again, once a second or so, as
+// long as Run runs.
+func (b *Batcher) Share() Share { return *b.share.Load() }
+
+// Hear tells what a sibling, a Batcher that works on other calls of the same
+// org, has told. It never waits: what is too much is dropped, since the next
+// one says it again.
+func (b *Batcher) Hear(from string, s Share) {
+	select {
+	case b.heard <- heard{from, s}:
+	default:
+	}
+}
+
+// Leave has Run start no further request, settle those in flight, and return
+// nil: what is not sent stays in the spool, for somebody else to send.
+func (b *Batcher) Leave() { b.leave.Do(func() { close(b.leaving) }) }
 
 // Pace is how the budget is doing, at most some seconds ago.
 func (b *Batcher) Pace() Pace { return *b.pace.Load() }
@@ -108,8 +142,14 @@ func (b *Batcher) Run(input, hard context.Context) error {
 		return b.read(reading, ctx, records)
 	})
 	g.Go(func() error { return b.loop(ctx, g, records) })
-	return g.Wait()
+	if err := g.Wait(); err != errLeft {
+		return err
+	}
+	return nil
 }
+
+// errLeft ends the loop after Leave, and with it the reading.
+var errLeft = errors.New("left to others")
 
 // read hands records from the spool to the loop until there are no more to
 // come. It reads into one buffer while the loop takes from the other: that the
@@ -153,6 +193,7 @@ func (b *Batcher) loop(ctx context.Context, g *errgroup.Group, records <-chan []
 			return nil
 		}
 		b.watchPace(now)
+		b.tell()
 		timer.Reset(b.rest(now))
 		open := records
 		if b.packer.held >= maxHeld {
@@ -174,9 +215,19 @@ func (b *Batcher) loop(ctx context.Context, g *errgroup.Group, records <-chan []
 		case u := <-b.usage:
 			b.packer.pace.budget.learn(u)
 			b.showPace(time.Now())
+		case h := <-b.heard:
+			b.packer.hear(time.Now(), h.from, h.share)
 		case <-timer.C:
+		case <-b.leaving:
+			if err := b.abandon(); err != nil {
+				return err
+			}
+			return errLeft
 		case <-ctx.Done():
-			return b.abandon(ctx)
+			if err := b.abandon(); err != nil {
+				return err
+			}
+			return context.Cause(ctx)
 		}
 	}
 }
@@ -270,15 +321,22 @@ func (b *Batcher) settle(now time.Time, settled []Settled, o Outcome) error {
 	return nil
 }
 
-// abandon waits for the requests in flight, which ctx has cut short, and
+// abandon waits for the requests in flight, which ctx may have cut short, and
 // settles what they say.
-func (b *Batcher) abandon(ctx context.Context) error {
+func (b *Batcher) abandon() error {
 	for b.packer.inFlight > 0 {
 		if err := b.done(<-b.results); err != nil {
 			return err
 		}
 	}
-	return context.Cause(ctx)
+	return nil
+}
+
+// tell makes the share of the moment known, where it has changed.
+func (b *Batcher) tell() {
+	if now := b.packer.share(); now != *b.share.Load() {
+		b.share.Store(&now)
+	}
 }
 
 // watchPace shows the pace where it was looked at again, and logs when it

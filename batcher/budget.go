@@ -96,13 +96,13 @@ func (b *budget) learn(u Usage) {
 	}
 }
 
-// book counts a request that leaves.
-func (b *budget) book(now time.Time) {
+// book counts requests that leave.
+func (b *budget) book(now time.Time, n float64) {
 	b.spent(now)
 	s := b.at(now)
-	s.Requests++
+	s.Requests += n
 	if b.sumAt == s.Number {
-		b.sum++
+		b.sum += n
 	}
 }
 
@@ -163,10 +163,10 @@ func (b *budget) cost(now time.Time) float64 {
 const margin = 1.02
 
 // natural is how many requests the speech of a slot takes when nothing is
-// stretched: within MaxWait of an utterance as many more come as usual, and
-// five entries go at once.
+// stretched: within MaxWait of an utterance as many more come as usual, to each
+// of the siblings its part of them, and five entries go at once.
 func (b *budget) natural(utterances float64) float64 {
-	company := utterances / slotTime.Seconds() * b.usual.MaxWait.Seconds()
+	company := utterances / slotTime.Seconds() * b.usual.MaxWait.Seconds() / float64(1+b.usual.Siblings)
 	return utterances / min(float64(max(1, b.usual.MaxEntries)), 1+company)
 }
 

@@ -24,6 +24,7 @@
 //	window.go   the org's rate limit, learned from its refusals
 //	pace.go     the wait for company, stretched while requests are short
 //	budget.go   what an utterance may cost, so that the day's requests last
+//	sibling.go  what is the whole org's, where several batchers share it
 //
 // None of them knows a goroutine, a lock or a clock. Batcher is the one loop
 // that feeds them and carries out what they decide.

@@ -38,8 +38,10 @@ type pace struct {
 	on     bool
 
 	next                 time.Time // tick
-	utterances, requests float64   // since the last tick
+	utterances, requests float64   // since the last tick, those of siblings included
 	speech, sent         float64   // a second, smoothed over memory
+
+	ownUtterances, ownRequests uint64 // since the beginning, without those of siblings
 }
 
 func newPace(lim Limits) pace {
@@ -48,14 +50,26 @@ func newPace(lim Limits) pace {
 
 // heard books an utterance that has come.
 func (p *pace) heard(now time.Time) {
-	p.budget.at(now).Utterances++
-	p.utterances++
+	p.ownUtterances++
+	p.alsoHeard(now, 1)
+}
+
+// alsoHeard books utterances that have come, here or to siblings.
+func (p *pace) alsoHeard(now time.Time, n uint64) {
+	p.budget.at(now).Utterances += float64(n)
+	p.utterances += float64(n)
 }
 
 // left books a request that leaves.
 func (p *pace) left(now time.Time) {
-	p.budget.book(now)
-	p.requests++
+	p.ownRequests++
+	p.alsoLeft(now, 1)
+}
+
+// alsoLeft books requests that leave, here or from siblings.
+func (p *pace) alsoLeft(now time.Time, n uint64) {
+	p.budget.book(now, float64(n))
+	p.requests += float64(n)
 }
 
 // tick moves the wait where it is time to. It reports whether it has changed.

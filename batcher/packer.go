@@ -19,6 +19,7 @@ type Limits struct {
 	Reserve     float64       // the share of the org's daily requests that is left to others, 0…1
 	Grace       time.Duration // how long Salesforce may not know a call before its utterances are rejected
 	EndGrace    time.Duration // how long after a call's end what it said may still be sent; zero: for ever
+	Siblings    int           // how many other Batchers work on calls of the same org, told by Hear
 }
 
 // packer decides what is sent when. It is plain data: no goroutine, lock,
@@ -50,7 +51,7 @@ type Limits struct {
 //	    of a stream begins the call anew, and so does a dead letter that is
 //	    retried; one that came over HTTP does not
 //	R11 no more requests are in flight than flight allows, and none leaves before
-//	    window opens
+//	    window opens, or while a sibling holds the org back
 //	R12 when the day's requests are short (pace), MaxWait is longer, and five
 //	    entries are ready only when they are full: the others may yet grow. What
 //	    is urgent goes at once, and takes company along. When our share of them
@@ -72,6 +73,8 @@ type packer struct {
 	window   window
 	pace     pace
 	endings  endings
+	siblings siblings
+	life     uint64    // see Share
 	over     []Settled // rejected by R10, until the caller takes them
 	goodAt   time.Time // when the newest request left that the org has taken
 	draining bool
@@ -84,7 +87,7 @@ const staleAfter = 10 * time.Second
 // newPacker returns an empty packer. The rng makes waits differ from sender to
 // sender; it never decides about order.
 func newPacker(lim Limits, rng *rand.Rand) *packer {
-	p := &packer{lim: lim, calls: map[string]*buffer{}, rng: rng, flight: newFlight(lim.MaxInFlight), pace: newPace(lim), endings: newEndings()}
+	p := &packer{lim: lim, calls: map[string]*buffer{}, rng: rng, flight: newFlight(lim.MaxInFlight), pace: newPace(lim), endings: newEndings(), siblings: siblings{}}
 	p.ready.less, p.stale.less, p.apart.less = sooner, sooner, sooner
 	p.resting.less = func(a, b *buffer) bool { return a.restedAt.Before(b.restedAt) }
 	return p
@@ -218,7 +221,7 @@ func (p *packer) next(now time.Time) (Request, bool) {
 	if p.pace.tick(now) {
 		p.sort()
 	}
-	if p.inFlight >= p.gate.admits(now, p.flight.bound) {
+	if p.inFlight >= p.admits(now) {
 		return Request{}, false
 	}
 	opens, proof := p.opens(now)
@@ -276,7 +279,9 @@ func (p *packer) wake(now time.Time) time.Time {
 	case b == nil && p.stale.first() == nil && p.apart.first() == nil:
 	case now.Before(p.gate.until):
 		sooner(p.gate.until)
-	case p.inFlight >= p.gate.admits(now, p.flight.bound):
+	case p.gate.trouble == None && now.Before(p.siblings.held()):
+		sooner(p.siblings.held())
+	case p.inFlight >= p.admits(now):
 		// The next outcome wakes.
 	case opens.After(now):
 		sooner(opens)

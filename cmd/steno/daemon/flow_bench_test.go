@@ -17,8 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/VictoriaMetrics/metrics"
-
 	"example.com/steno/batcher/spool"
 )
 
@@ -87,20 +85,19 @@ func daemonFlow(b *testing.B, url string, backlog []spool.Record, _ int) {
 		b.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	client, err := settings.NewClient(log)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer client.CloseIdleConnections()
 	kept := spool.NewMemory()
 	if err := kept.Append(b.Context(), backlog); err != nil {
 		b.Fatal(err)
 	}
-	d := wire(settings, client, kept, metrics.NewSet(), log)
+	p, err := newPipeline(b.Context(), pipelineConfig{settings: settings, log: log, spool: kept})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer p.client.CloseIdleConnections()
 	drained, drain := context.WithCancel(b.Context())
 	drain()
 	b.ResetTimer()
-	if err := d.batcher.Run(drained, b.Context()); err != nil {
+	if err := p.batcher.Run(drained, b.Context()); err != nil {
 		b.Fatal(err)
 	}
 	if a := kept.Account(); a.Delivered != uint64(len(backlog)) {

@@ -1,0 +1,72 @@
+package batcher
+
+import "time"
+
+// Share is what a Batcher tells those that work on other calls of the same org.
+// The counts only ever grow within a life, so that one that gets lost costs
+// nothing.
+type Share struct {
+	Life       uint64  `json:"life"` // of the one that tells, drawn at its beginning
+	Utterances uint64  `json:"utterances"`
+	Requests   uint64  `json:"requests"`
+	Trouble    Trouble `json:"trouble"` // what holds its requests back, where that concerns the whole org
+}
+
+// silence is how long a sibling that tells nothing is believed: it may be gone.
+const silence = 3 * time.Second
+
+// siblings are the other Batchers of the org, as far as they have told.
+//
+//	S1  what a sibling has counted beyond what it told before is booked as our
+//	    own: the budget is the org's. The first word of one that was not known
+//	    is where counting begins, since what it counted before is in the history;
+//	    of a new life of one that was known all counts
+//	S2  while a sibling's gate is shut, ours is too, unless it was shut by an
+//	    answer of our own: so only who has met the trouble tries whether it is
+//	    over
+//	S3  one that has told nothing for silence holds nobody back
+type siblings map[string]*sibling
+
+type sibling struct {
+	share Share
+	at    time.Time
+}
+
+// hear takes in what a sibling tells.
+func (p *packer) hear(now time.Time, from string, s Share) {
+	known, before := p.siblings[from], Share{Life: s.Life}
+	switch {
+	case known == nil:
+		before = s
+	case known.share.Life == s.Life:
+		before = known.share
+	}
+	if s.Utterances >= before.Utterances && s.Requests >= before.Requests { // else it was overtaken by a later one
+		p.pace.alsoHeard(now, s.Utterances-before.Utterances)
+		p.pace.alsoLeft(now, s.Requests-before.Requests)
+		p.siblings[from] = &sibling{s, now}
+	}
+}
+
+// held is until when siblings hold an open gate shut (S2, S3).
+func (s siblings) held() (until time.Time) {
+	for _, one := range s {
+		if one.share.Trouble != None {
+			until = later(until, one.at.Add(silence))
+		}
+	}
+	return until
+}
+
+// admits says how many requests may be in flight now.
+func (p *packer) admits(now time.Time) int {
+	if p.gate.trouble == None && now.Before(p.siblings.held()) {
+		return 0
+	}
+	return p.gate.admits(now, p.flight.bound)
+}
+
+// share is what this packer tells.
+func (p *packer) share() Share {
+	return Share{Life: p.life, Utterances: p.pace.ownUtterances, Requests: p.pace.ownRequests, Trouble: p.gate.trouble}
+}
