@@ -15,7 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"steno": main})
+	testscript.Main(m, map[string]func(){"steno": main, "carry": carry})
 }
 
 // TestScripts plays what people type: testdata/script, each against two simulated
