@@ -101,6 +101,7 @@ type victim struct {
 	t            *testing.T
 	env          []string
 	doors, admin string
+	host         *host // nil: this machine
 	process      *exec.Cmd
 	output       lockedBuffer
 }
@@ -145,6 +146,9 @@ func (v *victim) start() {
 func (v *victim) launch() {
 	v.t.Helper()
 	v.process = exec.Command("steno", "serve")
+	if v.host != nil {
+		v.process = v.host.command("steno", "serve")
+	}
 	v.process.Env, v.process.Stdout, v.process.Stderr = v.env, &v.output, &v.output
 	if err := v.process.Start(); err != nil {
 		v.t.Fatal(err)
@@ -217,15 +221,20 @@ func (v *victim) stop() {
 // await polls, since a process has no other way to tell.
 func (v *victim) await(what string, ready func() bool) {
 	v.t.Helper()
+	v.awaitFor(what, 30*time.Second, ready)
+}
+
+func (v *victim) awaitFor(what string, long time.Duration, ready func() bool) {
+	v.t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	patience := time.NewTimer(30 * time.Second)
+	patience := time.NewTimer(long)
 	defer patience.Stop()
 	for !ready() {
 		select {
 		case <-tick.C:
 		case <-patience.C:
-			v.t.Fatalf("after 30 s still not: %s", what)
+			v.t.Fatalf("after %v still not: %s", long, what)
 		}
 	}
 }
