@@ -1,0 +1,74 @@
+package cluster
+
+import (
+	"maps"
+	"slices"
+)
+
+// look is what one turn goes by: a copy of the view.
+type look struct {
+	whole  bool
+	peers  []string // who shares what there is; without us where we leave
+	agreed bool     // all who live know the same orgs
+	orgs   map[string]int
+	owners map[Partition]seenOwner
+	holder map[Partition]*seenMember // of those that are not free
+}
+
+// look copies the view.
+func (c *Cluster) look(leaving bool) *look {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known := fingerprint(c.orgs)
+	l := &look{
+		whole: c.view.whole, peers: c.view.peers(known), agreed: c.view.agreed(known), orgs: c.orgs,
+		owners: maps.Clone(c.view.owners), holder: map[Partition]*seenMember{},
+	}
+	if leaving {
+		l.peers = slices.DeleteFunc(l.peers, func(id string) bool { return id == c.cfg.ID })
+	}
+	for p := range l.owners {
+		if m := c.view.holder(p); m != nil {
+			held := *m
+			l.holder[p] = &held
+		}
+	}
+	return l
+}
+
+// plan is that of the peers. What one who lives and is no peer holds is not
+// theirs to plan, unless it leaves.
+func (l *look) plan() map[Partition]string {
+	owners, foreign := map[Partition]string{}, map[Partition]bool{}
+	for p, o := range l.owners {
+		holder := l.holder[p]
+		_, peer := slices.BinarySearch(l.peers, o.Member)
+		switch {
+		case o.unknown, holder != nil && !peer && !holder.Leaving:
+			foreign[p] = true
+		case o.Member != "":
+			owners[p] = o.Member
+		default:
+			owners[p] = o.Next
+		}
+	}
+	plan := Plan(l.peers, owners, l.orgs)
+	maps.DeleteFunc(plan, func(p Partition, _ string) bool { return foreign[p] })
+	return plan
+}
+
+// isFree says that whoever it is planned for may claim a partition: nobody is
+// it, or the session says that it is its own.
+func (l *look) isFree(p Partition, session string) bool {
+	o := l.owners[p]
+	return !o.unknown && (l.holder[p] == nil || o.Session == session)
+}
+
+// isAnothers says that another session has taken a partition.
+func (l *look) isAnothers(p Partition, session string) bool {
+	o := l.owners[p]
+	return o.Member != "" && o.Session != session && l.holder[p] != nil
+}
+
+// successor is the member that would have a partition without us; empty: none.
+func (c *Cluster) successor(p Partition) string { return c.look(true).plan()[p] }

@@ -1,0 +1,166 @@
+package cluster
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	turnEvery   = beatEvery / 2
+	turnPause   = 30 * time.Millisecond // between two turns: many changes at once are one
+	steadyAfter = time.Second           // of unchanged members: partitions of living members move
+	maxGiving   = 8                     // of them at once
+)
+
+// turns brings what this member has to what the plan says:
+//
+//	C1  it takes what is planned for it and free, at once
+//	C2  it hands over what is planned for another, once the members are the same
+//	    for steadyAfter and know the same orgs; some at a time
+//	C3  it hands over everything, all at once, when it leaves
+//	C4  it gives up what another has taken
+//	C5  it releases what it is said to own and does not, since an answer was lost
+type turns struct {
+	c       *Cluster
+	s       *session
+	ctx     context.Context
+	tenures map[Partition]*tenure
+	ended   chan *tenure
+	running sync.WaitGroup
+
+	peers   []string
+	since   time.Time // when peers last changed
+	leaving bool
+}
+
+func newTurns(ctx context.Context, c *Cluster, s *session) *turns {
+	return &turns{c: c, s: s, ctx: ctx, tenures: map[Partition]*tenure{}, ended: make(chan *tenure)}
+}
+
+// loop takes turns until everything is handed over, or ctx is done and
+// everything closed.
+func (t *turns) loop(stay context.Context) error {
+	tick := time.NewTicker(turnEvery)
+	defer tick.Stop()
+	leave := stay.Done()
+	for t.ctx.Err() == nil {
+		select {
+		case <-tick.C:
+		case <-t.c.turn:
+		case one := <-t.ended:
+			delete(t.tenures, one.Partition)
+		case <-leave:
+			leave = nil
+			t.leave()
+		case <-t.ctx.Done():
+			continue
+		}
+		t.turn(time.Now())
+		if t.leaving && len(t.tenures) == 0 {
+			return nil
+		}
+		t.rest()
+	}
+	for len(t.tenures) > 0 {
+		delete(t.tenures, (<-t.ended).Partition)
+	}
+	t.running.Wait()
+	return nil
+}
+
+// rest takes in tenures that end, for a moment.
+func (t *turns) rest() {
+	timer := time.NewTimer(turnPause)
+	defer timer.Stop()
+	for {
+		select {
+		case one := <-t.ended:
+			delete(t.tenures, one.Partition)
+		case <-timer.C:
+			return
+		case <-t.ctx.Done():
+			return
+		}
+	}
+}
+
+func (t *turns) leave() {
+	t.leaving = true
+	t.c.mu.Lock()
+	t.s.leaving = true
+	t.c.mu.Unlock()
+	wake(t.c.beat)
+}
+
+// turn compares once.
+func (t *turns) turn(now time.Time) {
+	l := t.c.look(t.leaving)
+	if !l.whole {
+		return
+	}
+	if !slices.Equal(l.peers, t.peers) {
+		t.peers, t.since = l.peers, now
+		t.c.mu.Lock()
+		t.c.notify()
+		t.c.mu.Unlock()
+	}
+	for p, one := range t.tenures {
+		if l.isAnothers(p, t.s.id) { // C4
+			one.lose()
+		}
+	}
+	plan := l.plan()
+	t.handOver(plan, now, l)
+	for p, was := range l.owners {
+		if t.tenures[p] == nil && was.Session == t.s.id && plan[p] != t.c.cfg.ID { // C5
+			t.begin(p, was, plan[p])
+		}
+	}
+	for p, want := range plan {
+		if t.tenures[p] == nil && want == t.c.cfg.ID && l.isFree(p, t.s.id) { // C1
+			t.begin(p, l.owners[p], "")
+		}
+	}
+}
+
+// handOver is C2 and C3.
+func (t *turns) handOver(plan map[Partition]string, now time.Time, l *look) {
+	room := maxGiving
+	for _, one := range t.tenures {
+		if one.giving {
+			room--
+		}
+	}
+	for p, one := range t.tenures {
+		if plan[p] == t.c.cfg.ID || one.giving {
+			continue
+		}
+		if t.leaving || l.agreed && now.Sub(t.since) >= steadyAfter && room > 0 {
+			one.giving = true
+			one.give <- plan[p]
+			room--
+		}
+	}
+}
+
+// begin claims a partition; with vacate in its name, it only releases one.
+func (t *turns) begin(p Partition, was seenOwner, next string) {
+	one := &tenure{
+		Partition: p, c: t.c, s: t.s, give: make(chan string, 1), revision: was.revision, moves: was.Moves,
+		stranger: was.revision > 0 && was.Member != t.c.cfg.ID,
+	}
+	one.ctx, one.lose = context.WithCancel(t.ctx)
+	t.tenures[p] = one
+	run := one.run
+	if was.Session == t.s.id && next != "" {
+		one.giving = true
+		run = func() { one.release(next) }
+	}
+	t.running.Go(func() {
+		defer one.lose()
+		run()
+		t.ended <- one
+	})
+}
