@@ -62,7 +62,7 @@ func (b *Bucket) remove(ctx context.Context, key string, revision uint64) error 
 // taken is errTaken where something else was written since.
 func taken(err error) error {
 	var api *jetstream.APIError
-	if errors.As(err, &api) &&
+	if errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) &&
 		(api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant) {
 		return errTaken
 	}

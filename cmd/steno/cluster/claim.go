@@ -11,6 +11,7 @@ import (
 const (
 	openTries = 5                      // of a partition that does not open, before another member has a try
 	openPause = 100 * time.Millisecond // after the first of them; then twice as long, and so on
+	ailingFor = time.Minute            // after that a member takes nothing
 )
 
 // tenure is one partition in one session, from the claim to the release:
@@ -20,7 +21,7 @@ const (
 //	T3  asked to give it away: closed, then released in the name of the next one
 //	T4  the session over, or the entry another's: closed hard, and not released
 //	T5  what does not open after some tries is released to another, if there is
-//	    one
+//	    one; this member is ailing then
 //
 // Its goroutine is the only one that calls the Host for the partition.
 type tenure struct {
@@ -97,6 +98,7 @@ func (t *tenure) open() (next string, opened bool) {
 		}
 		t.c.cfg.Log.Error("a partition does not open", "partition", t.String(), "try", try, "error", err)
 		if next := t.c.successor(t.Partition); try >= openTries && next != "" {
+			t.ail()
 			return next, false
 		}
 		timer := time.NewTimer(wait)
@@ -111,6 +113,14 @@ func (t *tenure) open() (next string, opened bool) {
 		}
 		wait = min(2*wait, 5*time.Second)
 	}
+}
+
+// ail keeps this member from taking more for a while.
+func (t *tenure) ail() {
+	t.c.mu.Lock()
+	t.s.ailing = time.Now().Add(ailingFor)
+	t.c.mu.Unlock()
+	wake(t.c.beat)
 }
 
 // close ends the work. It says whether the partition is still ours to release.

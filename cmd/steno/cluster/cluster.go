@@ -72,30 +72,34 @@ var (
 	ErrFenced = errors.New("this member has not renewed its heartbeat in time: what it owned may be another's")
 	// ErrNotOwned is Holds' for a partition of another's.
 	ErrNotOwned = errors.New("this member does not own the partition")
+	// ErrOrgs says that orgs do not fit those of the cluster.
+	ErrOrgs = errors.New("the orgs do not fit the cluster's")
 )
 
 // Run is a member until stay is done; then it hands over all that it owns and
 // returns nil once that is done. When hard is done first it closes everything
-// at once and leaves its lease to run out. An error says why it could not
-// become a member at all; what goes wrong later is logged and tried again.
+// at once and leaves its lease to run out. It comes back at once where it cannot
+// become a member: with ErrOrgs, or because another one has its id. All else
+// that goes wrong is logged and tried again.
 func (c *Cluster) Run(stay, hard context.Context) error {
 	both, cancel := context.WithCancelCause(stay)
 	defer context.AfterFunc(hard, func() { cancel(context.Cause(hard)) })()
 	defer cancel(nil)
 	var last *session
-	for joined := false; ; joined = true {
+	for joined := false; ; {
 		s, err := c.join(both, last)
 		switch {
 		case both.Err() != nil:
 			return context.Cause(hard)
-		case err != nil && !joined:
+		case err != nil && !joined && (errors.Is(err, ErrOrgs) || errors.Is(err, errDisplaced)):
 			return err
 		case err != nil:
-			c.cfg.Log.Error("this member cannot join the cluster again yet", "error", err)
+			c.cfg.Log.Error("this member cannot join the cluster yet", "error", err)
 			pause(both, time.Second)
 			last = nil
 			continue
 		}
+		joined = true
 		if err := c.serve(stay, hard, s); !errors.Is(err, ErrFenced) {
 			return err
 		}
@@ -135,7 +139,10 @@ func (c *Cluster) agree(ctx context.Context, orgs map[string]int) error {
 			faults = append(faults, fmt.Errorf("partitions of org %q is %d: in the cluster it is %d, and must be the same on every member", org, orgs[org], n))
 		}
 	}
-	return errors.Join(faults...)
+	if len(faults) > 0 {
+		return fmt.Errorf("%w: %w", ErrOrgs, errors.Join(faults...))
+	}
+	return nil
 }
 
 // Holds says whether this member may act for a partition at this moment; nil:

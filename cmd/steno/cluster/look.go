@@ -36,16 +36,16 @@ func (c *Cluster) look(leaving bool) *look {
 	return l
 }
 
-// plan is that of the peers. What one who lives and is no peer holds is not
-// theirs to plan, unless it leaves.
+// plan is that of the peers. What one who lives and is no peer holds stays
+// there, unless it leaves.
 func (l *look) plan() map[Partition]string {
-	owners, foreign := map[Partition]string{}, map[Partition]bool{}
+	owners, fixed := map[Partition]string{}, map[Partition]string{}
 	for p, o := range l.owners {
 		holder := l.holder[p]
 		_, peer := slices.BinarySearch(l.peers, o.Member)
 		switch {
 		case o.unknown, holder != nil && !peer && !holder.Leaving:
-			foreign[p] = true
+			fixed[p] = o.Member
 		case o.Member != "":
 			owners[p] = o.Member
 		default:
@@ -53,7 +53,11 @@ func (l *look) plan() map[Partition]string {
 		}
 	}
 	plan := Plan(l.peers, owners, l.orgs)
-	maps.DeleteFunc(plan, func(p Partition, _ string) bool { return foreign[p] })
+	for p, member := range fixed {
+		if p.Number < l.orgs[p.Org] {
+			plan[p] = member
+		}
+	}
 	return plan
 }
 
@@ -67,7 +71,7 @@ func (l *look) isFree(p Partition, session string) bool {
 // isAnothers says that another session has taken a partition.
 func (l *look) isAnothers(p Partition, session string) bool {
 	o := l.owners[p]
-	return o.Member != "" && o.Session != session && l.holder[p] != nil
+	return o.unknown || o.Member != "" && o.Session != session && l.holder[p] != nil
 }
 
 // successor is the member that would have a partition without us; empty: none.

@@ -19,6 +19,7 @@ type session struct {
 	revision  uint64    // of the entry, as last written; the beat loop's
 	confirmed time.Time // guarded by the cluster's mu; when the last heartbeat was sent that was written
 	leaving   bool      // guarded by the cluster's mu
+	ailing    time.Time // guarded by the cluster's mu; until then
 }
 
 // expired is the fence: it falls fencedAfter from when the last heartbeat that
@@ -105,7 +106,10 @@ func (c *Cluster) entry(ctx context.Context) (m seenMember, err error) {
 // write sends a heartbeat.
 func (c *Cluster) write(ctx context.Context, s *session) error {
 	c.mu.Lock()
-	m := member{ID: c.cfg.ID, Address: c.cfg.Address, Version: c.cfg.Version, Session: s.id, Leaving: s.leaving, Orgs: fingerprint(c.orgs)}
+	m := member{
+		ID: c.cfg.ID, Address: c.cfg.Address, Version: c.cfg.Version, Session: s.id,
+		Leaving: s.leaving, Ailing: time.Now().Before(s.ailing), Orgs: fingerprint(c.orgs),
+	}
 	c.mu.Unlock()
 	value, err := json.Marshal(m)
 	if err != nil {

@@ -23,6 +23,7 @@ type member struct {
 	Version string `json:"version"`           // of its program
 	Session string `json:"session"`           // another one whenever it has joined anew
 	Leaving bool   `json:"leaving,omitempty"` // it hands over what it has and takes nothing
+	Ailing  bool   `json:"ailing,omitempty"`  // a partition did not open there: it keeps what it has and takes nothing
 	Orgs    string `json:"orgs"`              // a fingerprint of the orgs that it knows
 }
 
@@ -164,12 +165,20 @@ func (v *view) holder(p Partition) *seenMember {
 }
 
 // peers are those who plan as we do: they live, do not leave, and know the
-// same orgs. Sorted.
+// same orgs. Those who are ailing are among them only if all are. Sorted.
 func (v *view) peers(orgs string) (ids []string) {
+	var ailing []string
 	for id, m := range v.members {
-		if !v.dead(m) && !m.Leaving && m.Orgs == orgs {
+		switch {
+		case v.dead(m) || m.Leaving || m.Orgs != orgs:
+		case m.Ailing:
+			ailing = append(ailing, id)
+		default:
 			ids = append(ids, id)
 		}
+	}
+	if len(ids) == 0 {
+		ids = ailing
 	}
 	slices.Sort(ids)
 	return ids

@@ -1,0 +1,277 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// inBubble runs f with three members that have shared out ten partitions.
+func inBubble(t *testing.T, f func(t *testing.T, r *rig, a, b, c *daemon)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(map[string]int{"acme": 4, "globex": 5, "": 1})
+		a, b, c := r.start("a"), r.start("b"), r.start("c")
+		r.within(10*time.Second, "three members share out", r.settled)
+		f(t, r, a, b, c)
+		for _, fault := range r.end() {
+			t.Error(fault)
+		}
+	})
+}
+
+func TestTakeOverAfterADeath(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig, a, _, _ *daemon) {
+		r.die(a)
+		took := r.within(5*time.Second, "the dead one's partitions are taken", r.owned)
+		if took < fencedAfter {
+			t.Errorf("taken after %v, before the dead one would have been fenced", took)
+		}
+		r.within(5*time.Second, "and even", r.settled)
+		r.start("a") // its entry must run out first
+		r.within(10*time.Second, "it comes back", r.settled)
+	})
+}
+
+func TestHandOverWhenOneLeaves(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig, a, _, _ *daemon) {
+		r.gaps, r.opens = nil, 0
+		if err := r.leave(a); err != nil {
+			t.Errorf("leaving: %v", err)
+		}
+		r.within(time.Second, "what it had is open elsewhere", r.settled)
+		if len(r.gaps) < 3 || slices.Max(r.gaps) > time.Second {
+			t.Errorf("between closed here and opening there: %v", r.gaps)
+		}
+		if r.opens > 5 {
+			t.Errorf("%d partitions moved", r.opens)
+		}
+		r.memory.mu.Lock()
+		defer r.memory.mu.Unlock()
+		if !r.memory.last[memberKey("a")].deleted {
+			t.Error("the entry of one that left is still there")
+		}
+	})
+}
+
+func TestOneThatIsCutOffFencesItself(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig, a, _, _ *daemon) {
+		p := Partition{"acme", 0}
+		for _, d := range r.everyone() {
+			if d.c.Holds(p) == nil {
+				a = d
+			}
+		}
+		a.link.cut.Lock()
+		took := r.within(2*time.Second, "it fences itself", func() bool { return errors.Is(a.c.Holds(p), ErrFenced) })
+		if took < time.Second {
+			t.Errorf("fenced after %v", took)
+		}
+		r.within(5*time.Second, "the others take what it had", r.owned)
+		a.link.cut.Unlock()
+		r.within(10*time.Second, "it joins anew", r.settled)
+	})
+}
+
+// A bucket that does not answer for a while, as when its leader is elected,
+// moves nothing: all are fenced, all come back, and each takes what it had.
+func TestASilentBucketMovesNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig, a, b, c *daemon) {
+		before := map[Partition]string{}
+		for _, p := range r.partitions() {
+			before[p], _, _ = a.c.Owner(p)
+		}
+		for _, d := range r.everyone() {
+			d.link.cut.Lock()
+		}
+		time.Sleep(8 * time.Second)
+		for _, d := range r.everyone() {
+			d.link.cut.Unlock()
+		}
+		r.within(5*time.Second, "all are back", r.settled)
+		for p, address := range before {
+			if now, _, _ := b.c.Owner(p); now != address {
+				t.Errorf("%v was %s's and is %s's", p, address, now)
+			}
+		}
+	})
+}
+
+func TestWhatDoesNotOpenGoesToAnother(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig, a, b, _ *daemon) {
+		a.mu.Lock()
+		a.bad = errOpen
+		a.mu.Unlock()
+		if err := r.leave(b); err != nil {
+			t.Error(err)
+		}
+		r.within(10*time.Second, "what a cannot open is open at c", r.owned)
+	})
+}
+
+func TestOwnerAndStatus(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig, a, b, _ *daemon) {
+		for _, p := range r.partitions() {
+			address, here, ok := a.c.Owner(p)
+			there, _, _ := b.c.Owner(p)
+			if !ok || address != there || here != (address == "a:1") || here != (a.c.Holds(p) == nil) {
+				t.Errorf("%v: owner %q here %v ok %v, b says %q", p, address, here, ok, there)
+			}
+		}
+		if err := a.c.Holds(Partition{"nobody's", 0}); !errors.Is(err, ErrNotOwned) {
+			t.Errorf("Holds of what there is not = %v", err)
+		}
+		changed := a.c.Changed()
+		s := b.c.Status()
+		if len(s.Members) != 3 || len(s.Partitions) != 10 || s.Fenced || !s.Agreed || s.Member != "b" {
+			t.Errorf("status %+v", s)
+		}
+		for _, m := range s.Members {
+			if m.Owns < 3 || m.Owns > 4 || m.Dead || m.Silent > 1 || m.Version != "v1" || m.Address != m.ID+":1" {
+				t.Errorf("member %+v", m)
+			}
+		}
+		r.die(b)
+		select {
+		case <-changed:
+		case <-time.After(5 * time.Second):
+			t.Error("the owners changed, and Changed did not say so")
+		}
+	})
+}
+
+func TestOrgsChange(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig, a, b, c *daemon) {
+		err := a.c.SetOrgs(t.Context(), map[string]int{"acme": 8, "none": 0})
+		if err == nil || !strings.Contains(err.Error(), `org "acme" is 8: in the cluster it is 4`) || !strings.Contains(err.Error(), `org "none" is 0`) {
+			t.Errorf("another number of partitions: %v", err)
+		}
+		next := map[string]int{"acme": 4, "initech": 6}
+		for _, d := range []*daemon{a, b} {
+			if err := d.c.SetOrgs(t.Context(), next); err != nil {
+				t.Error(err)
+			}
+		}
+		r.within(5*time.Second, "the new org is owned before all know it", func() bool {
+			for n := range 6 {
+				if _, _, ok := a.c.Owner(Partition{"initech", n}); !ok {
+					return false
+				}
+			}
+			return true
+		})
+		if s := a.c.Status(); s.Agreed {
+			t.Error("members that know other orgs are said to agree")
+		}
+		if err := c.c.SetOrgs(t.Context(), next); err != nil {
+			t.Error(err)
+		}
+		r.mu.Lock()
+		r.orgs = next
+		r.mu.Unlock()
+		r.within(10*time.Second, "all is even again", r.settled)
+	})
+}
+
+func TestTwoOfOneName(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig, _, _, _ *daemon) {
+		second := r.start("a")
+		select {
+		case err := <-second.done:
+			if !errors.Is(err, errDisplaced) || !strings.Contains(err.Error(), `"a"`) || !strings.Contains(err.Error(), `a:1`) {
+				t.Errorf("a second member a: %v", err)
+			}
+		case <-time.After(5 * time.Second):
+			t.Error("a second member a is not refused")
+		}
+		r.remove(second)
+	})
+}
+
+// event is something that happens to a cluster.
+type event struct {
+	what   string
+	member int
+	lasts  time.Duration
+	then   time.Duration // until the next one
+}
+
+func drawEvents(t *rapid.T) (events []event) {
+	for range rapid.IntRange(1, 8).Draw(t, "events") {
+		events = append(events, event{
+			what:   rapid.SampledFrom([]string{"kill", "cut", "leave", "join", "all cut", "restart"}).Draw(t, "what"),
+			member: rapid.IntRange(0, 9).Draw(t, "member"),
+			lasts:  time.Duration(rapid.IntRange(100, 9000).Draw(t, "lasts")) * time.Millisecond,
+			then:   time.Duration(rapid.IntRange(0, 6000).Draw(t, "then")) * time.Millisecond,
+		})
+	}
+	return events
+}
+
+// happen has an event take place. What was cut is mended by itself.
+func (r *rig) happen(e event) {
+	all := r.everyone()
+	d := all[e.member%len(all)]
+	cut := func(d *daemon) {
+		if d.link.cut.TryLock() {
+			time.AfterFunc(e.lasts, d.link.cut.Unlock)
+		}
+	}
+	switch e.what {
+	case "join":
+		r.start(fmt.Sprintf("m%d", r.started))
+	case "cut":
+		cut(d)
+	case "all cut":
+		for _, d := range all {
+			cut(d)
+		}
+	case "kill", "restart":
+		if !d.link.cut.TryLock() { // dead while it is cut off
+			return
+		}
+		d.link.cut.Unlock()
+		r.die(d)
+		if e.what == "restart" || len(all) == 1 {
+			r.start(d.id)
+		}
+	case "leave":
+		if len(all) > 1 && d.link.cut.TryLock() {
+			d.link.cut.Unlock()
+			if err := r.leave(d); err != nil {
+				r.fault("%s leaves: %v", d.id, err)
+			}
+		}
+	}
+}
+
+// TestNoTwoHoldOnePartition has members die, be cut off, leave and come, while
+// the rig looks fifty times a second who holds what.
+func TestNoTwoHoldOnePartition(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		events := drawEvents(rt)
+		var faults []string
+		synctest.Test(t, func(*testing.T) {
+			r := newRig(map[string]int{"acme": 4, "globex": 3})
+			for i := range 3 {
+				r.start(fmt.Sprint(i))
+			}
+			for _, e := range events {
+				time.Sleep(e.then)
+				r.happen(e)
+			}
+			time.Sleep(10 * time.Second) // what is cut is mended
+			r.within(15*time.Second, "all is well in the end", r.settled)
+			faults = r.end()
+		})
+		if len(faults) > 0 {
+			rt.Fatalf("%d faults, the first: %s", len(faults), faults[0])
+		}
+	})
+}
