@@ -13,6 +13,7 @@ type look struct {
 	orgs   map[string]int
 	owners map[Partition]seenOwner
 	holder map[Partition]*seenMember // of those that are not free
+	dead   []seenMember              // of which nothing is left but their entry
 }
 
 // look copies the view.
@@ -33,6 +34,7 @@ func (c *Cluster) look(leaving bool) *look {
 			l.holder[p] = &held
 		}
 	}
+	l.dead = c.view.remains()
 	return l
 }
 

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -22,11 +23,14 @@ const (
 //	C3  it hands over everything, all at once, when it leaves
 //	C4  it gives up what another has taken
 //	C5  it releases what it is said to own and does not, since an answer was lost
+//	C6  it takes away the entry of one that is dead and owns nothing any more: a
+//	    newcomer would have to wait until it is dead for it too
 type turns struct {
 	c       *Cluster
 	s       *session
 	ctx     context.Context
 	tenures map[Partition]*tenure
+	graves  map[string]uint64 // of the dead whose entry was taken away, its revision
 	ended   chan *tenure
 	running sync.WaitGroup
 
@@ -36,7 +40,7 @@ type turns struct {
 }
 
 func newTurns(ctx context.Context, c *Cluster, s *session) *turns {
-	return &turns{c: c, s: s, ctx: ctx, tenures: map[Partition]*tenure{}, ended: make(chan *tenure)}
+	return &turns{c: c, s: s, ctx: ctx, tenures: map[Partition]*tenure{}, graves: map[string]uint64{}, ended: make(chan *tenure)}
 }
 
 // loop takes turns until everything is handed over, or ctx is done and
@@ -59,7 +63,7 @@ func (t *turns) loop(stay context.Context) error {
 		}
 		t.turn(time.Now())
 		if t.leaving && len(t.tenures) == 0 {
-			return nil
+			break
 		}
 		t.rest()
 	}
@@ -106,6 +110,9 @@ func (t *turns) turn(now time.Time) {
 		t.c.notify()
 		t.c.mu.Unlock()
 	}
+	for _, m := range l.dead { // C6
+		t.bury(m)
+	}
 	for p, one := range t.tenures {
 		if l.isAnothers(p, t.s.id) { // C4
 			one.lose()
@@ -123,6 +130,22 @@ func (t *turns) turn(now time.Time) {
 			t.begin(p, l.owners[p], "")
 		}
 	}
+}
+
+// bury takes a dead one's entry away. Another may have done it already.
+func (t *turns) bury(m seenMember) {
+	if t.graves[m.ID] == m.revision {
+		return
+	}
+	t.graves[m.ID] = m.revision
+	t.c.cfg.Log.Warn("a member of the cluster is dead", "member", m.ID, "address", m.Address)
+	t.running.Go(func() {
+		ctx, cancel := context.WithTimeout(t.ctx, attempt)
+		defer cancel()
+		if err := t.c.store.remove(ctx, memberKey(m.ID), m.revision); err != nil && !errors.Is(err, errTaken) && t.ctx.Err() == nil {
+			t.c.cfg.Log.Warn("a dead member's entry stays", "member", m.ID, "error", err)
+		}
+	})
 }
 
 // handOver is C2 and C3.

@@ -154,6 +154,23 @@ func (v *view) dead(m *seenMember) bool {
 	return m.ID != v.me && v.echoed.Sub(m.changed) >= deadAfter
 }
 
+// remains are the dead who are said to own nothing any more.
+func (v *view) remains() (dead []seenMember) {
+	for _, m := range v.members {
+		if v.dead(m) {
+			dead = append(dead, *m)
+		}
+	}
+	return slices.DeleteFunc(dead, func(m seenMember) bool {
+		for _, o := range v.owners {
+			if o.Member == m.ID {
+				return true
+			}
+		}
+		return false
+	})
+}
+
 // holder is the member that a partition is (V5); nil: it is free, or unreadable.
 func (v *view) holder(p Partition) *seenMember {
 	o := v.owners[p]
