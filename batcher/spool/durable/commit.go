@@ -200,7 +200,7 @@ func (s *Spool) try(ctx context.Context, f *frame) (seq uint64, err error) {
 	if s.tooFull(len(f.data)) {
 		return 0, errFull
 	}
-	if s.lease != nil {
+	if s.in == nil {
 		return s.publishFenced(ctx, f)
 	}
 	if err := s.trust(ctx); err != nil {
@@ -223,6 +223,16 @@ func (s *Spool) waitWhileTooOld(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return spool.ErrClosed
 		}
+	}
+}
+
+// rest returns after d, or when ctx is done.
+func rest(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 

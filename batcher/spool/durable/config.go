@@ -23,6 +23,11 @@ type Config struct {
 	Dir string // of the embedded store; made with mode 0700. One process at a time
 	URL string // nats://…: an external JetStream in place of the embedded one; then Dir and Key are not used
 
+	// What many spools in one external JetStream need.
+	Name  string       // of this one. Empty: the one without a name
+	Conn  *Connection  // in place of URL, and not closed with the spool
+	Lease func() error // says whether the spool is ours, nil: it is. Asked before each write and read; what it says once not to be ours is lost. nil: the spool has a lease of its own
+
 	Sync     string        // SyncAlways, the default, or SyncInterval: a power cut may cost the last second. An external JetStream has its own setting
 	MaxBytes int64         // of the frames on disk; at the limit Append waits for room. 0: 8 GiB
 	MaxAge   time.Duration // when something has waited for longer, Append waits until it is settled; nothing is dropped. 0: none
@@ -36,6 +41,9 @@ type Config struct {
 	Log     *slog.Logger
 	Metrics *metrics.Set // gets the histograms of sync time and frame size. nil: none
 }
+
+// external says that the store is not ours to start.
+func (c Config) external() bool { return c.URL != "" || c.Conn != nil }
 
 // check fills in the defaults and returns every fault at once.
 func (c Config) check() (Config, error) {
@@ -65,8 +73,11 @@ func (c Config) check() (Config, error) {
 	if c.Cipher != "chacha" && c.Cipher != "aes" {
 		faults = append(faults, fmt.Errorf("cipher is %q: must be chacha or aes", c.Cipher))
 	}
-	if c.Dir == "" && c.URL == "" {
+	if c.Dir == "" && !c.external() {
 		faults = append(faults, errors.New("neither a directory nor a URL is given"))
+	}
+	if err := checkName(c.Name); err != nil {
+		faults = append(faults, err)
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -38,6 +38,10 @@
 //	open.go     the opening, station by station
 //	directory.go the lock, the version, the proof of the key
 //	lease.go    what the lock is for an external store
+//	takeover.go and what ends a former holder's writing
+//	names.go    many spools in one external store
+//	connection.go the way there, which they share
+//	servers.go  whether its servers are careful enough
 //
 // # On the disk
 //
@@ -91,6 +95,11 @@
 //	        v …   strings with their lengths: reason, Salesforce's words
 //	        …     the record, as in a frame
 //	        4     CRC-32C of all before it
+//
+// In an external store each opening leaves a frame without records: whoever had
+// the store before, and publishes against a sequence, is refused from then on.
+// The streams of a spool with a name are STENO_SPOOL@name and so on, and its
+// subjects steno.at.name.spool.p0 and so on.
 //
 // A letter is written before any note that calls its utterance settled, and is
 // itself proof that it is: one that a crash left without a note counts. A retry

@@ -36,7 +36,7 @@ func (s *store) fetch(ctx context.Context, stream string, from page, f func(seq 
 	if err != nil {
 		return 0, fmt.Errorf("fetch from %s: %w", stream, err)
 	}
-	if err := s.fetches.PublishRequest("$JS.API.DIRECT.GET."+stream, inbox, request); err != nil {
+	if err := s.fetches.PublishRequest("$JS.API.DIRECT.GET."+s.names.stream(stream), inbox, request); err != nil {
 		return 0, fmt.Errorf("fetch from %s: %w", stream, err)
 	}
 	next = from.Seq

@@ -2,6 +2,7 @@ package durable
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"example.com/steno/batcher/spool"
@@ -80,13 +81,35 @@ func (s *Spool) keepLoop(ctx context.Context) {
 			s.keepLetters(ctx)
 			r.done <- s.answer(ctx, &k, r.marks)
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
-			defer cancel()
-			for s.keepLetters(last) {
-			}
-			s.writeNote(last, &k)
+			s.keepLast(ctx, &k)
 			return
 		}
+	}
+}
+
+// keepLast writes down what is left to write at the end. In a cluster, whose
+// leader may be changing, it tries for longer: who opens the spool next sends
+// again what no note calls settled.
+func (s *Spool) keepLast(ctx context.Context, k *keeper) {
+	patience := requestTimeout
+	if s.cfg.Lease != nil {
+		patience = 5 * requestTimeout
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	for {
+		for s.keepLetters(last) {
+		}
+		s.writeNote(last, k)
+		left := len(s.unwritten())
+		switch {
+		case !k.anew && left == 0, s.cfg.Lease == nil:
+			return
+		case last.Err() != nil || s.ours() != nil:
+			s.unnoted = fmt.Errorf("the spool is closed without a note of all that is settled: some may be sent again (%d dead letters are not written)", left)
+			return
+		}
+		rest(last, requestTimeout/20)
 	}
 }
 
@@ -189,7 +212,7 @@ func (s *Spool) writeAnew(ctx context.Context, k *keeper) bool {
 	if !s.publishNotes(ctx, k, notes) {
 		return false
 	}
-	if state.Msgs > 0 {
+	if state.Msgs > 0 && s.ours() == nil { // what another has noted since is not below LastSeq
 		if k.rewrite {
 			if err := s.store.rewrite(ctx, noteStream, state.LastSeq); err != nil {
 				s.notesFail(ctx, err)

@@ -30,6 +30,7 @@ const (
 //	    does not know yet that it has lost is refused by the stream
 type lease struct {
 	kv       jetstream.KeyValue
+	key      string
 	holder   string
 	revision uint64
 }
@@ -47,19 +48,19 @@ func takeLease(ctx context.Context, cfg Config, s *store, writer uint64) (*lease
 	if err != nil {
 		host = "a host without a name"
 	}
-	l := &lease{kv: kv, holder: fmt.Sprintf("process %d on %s, opening %016x", os.Getpid(), host, writer)}
+	l := &lease{kv: kv, key: s.names.lease(), holder: fmt.Sprintf("process %d on %s, opening %016x", os.Getpid(), host, writer)}
 	seen, err := l.seen(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if seen == nil {
-		l.revision, err = kv.Create(ctx, leaseKey, []byte(l.holder))
+		l.revision, err = kv.Create(ctx, l.key, []byte(l.holder))
 	} else {
 		cfg.Log.Info("the spool waits whether another's lease runs out", "holder", string(seen.Value()))
 		if err := l.outlast(ctx, seen); err != nil {
 			return nil, err
 		}
-		l.revision, err = kv.Update(ctx, leaseKey, []byte(l.holder), seen.Revision())
+		l.revision, err = kv.Update(ctx, l.key, []byte(l.holder), seen.Revision())
 	}
 	if isTaken(err) {
 		return nil, fmt.Errorf("%w: another one was quicker to take its lease", ErrHeld)
@@ -72,7 +73,7 @@ func takeLease(ctx context.Context, cfg Config, s *store, writer uint64) (*lease
 
 // seen is the lease as it is; nil: there is none.
 func (l *lease) seen(ctx context.Context) (jetstream.KeyValueEntry, error) {
-	entry, err := l.kv.Get(ctx, leaseKey)
+	entry, err := l.kv.Get(ctx, l.key)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return nil, nil
 	}
@@ -112,7 +113,7 @@ func (l *lease) outlast(ctx context.Context, first jetstream.KeyValueEntry) erro
 func (l *lease) renew(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	revision, err := l.kv.Update(ctx, leaseKey, []byte(l.holder), l.revision)
+	revision, err := l.kv.Update(ctx, l.key, []byte(l.holder), l.revision)
 	if err == nil {
 		l.revision = revision
 		return nil
@@ -137,7 +138,7 @@ func (l *lease) renew(ctx context.Context) error {
 func (l *lease) release(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	if err := l.kv.Delete(ctx, leaseKey, jetstream.LastRevision(l.revision)); err != nil && !isTaken(err) {
+	if err := l.kv.Delete(ctx, l.key, jetstream.LastRevision(l.revision)); err != nil && !isTaken(err) {
 		return fmt.Errorf("give the spool's lease back: %w", err)
 	}
 	return nil
@@ -185,15 +186,32 @@ func (s *Spool) fence(err error) {
 	wake(s.readable)
 }
 
+// ours says whether the spool still is: nobody has taken the lease, and whoever
+// else holds the right says so. The error wraps ErrHeld, and from then on it is
+// not.
+func (s *Spool) ours() error {
+	s.mu.Lock()
+	err := s.fenced
+	s.mu.Unlock()
+	if err != nil || s.cfg.Lease == nil {
+		return err
+	}
+	if err = s.cfg.Lease(); err != nil {
+		err = fmt.Errorf("%w: %w", ErrHeld, err)
+		s.fence(err)
+	}
+	return err
+}
+
 // publishFenced is E4. Where the stream has gone on, it is by our own frame,
 // whose answer was lost, or by another's.
 func (s *Spool) publishFenced(ctx context.Context, f *frame) (seq uint64, err error) {
-	s.mu.Lock()
-	last, at, err := s.ledger.lastSeq, s.segments.current().segment, s.fenced
-	s.mu.Unlock()
-	if err != nil {
+	if err := s.ours(); err != nil {
 		return 0, err
 	}
+	s.mu.Lock()
+	last, at := s.ledger.lastSeq, s.segments.current().segment
+	s.mu.Unlock()
 	seq, err = s.store.publish(ctx, at.subject(f.partition), f.id(), f.data, jetstream.WithExpectLastSequence(last))
 	if !isTaken(err) {
 		return seq, err

@@ -30,7 +30,7 @@ func (s *store) publishAll(ctx context.Context, messages []message) (seqs []uint
 	acks := make([]jetstream.PubAckFuture, len(messages))
 	seqs = make([]uint64, len(messages))
 	for i, m := range messages {
-		if acks[i], err = s.js.PublishMsgAsync(&nats.Msg{Subject: m.subject, Data: m.data}, jetstream.WithMsgID(m.id)); err != nil {
+		if acks[i], err = s.js.PublishMsgAsync(&nats.Msg{Subject: s.names.subject(m.subject), Data: m.data}, jetstream.WithMsgID(m.id)); err != nil {
 			break
 		}
 	}
@@ -52,7 +52,7 @@ func (s *store) publishAll(ctx context.Context, messages []message) (seqs []uint
 
 // erase removes letters that are there.
 func (s *store) erase(ctx context.Context, ids []spool.LetterID) (n int, err error) {
-	at, err := s.js.Stream(ctx, letterStream)
+	at, err := s.js.Stream(ctx, s.names.stream(letterStream))
 	if err != nil {
 		return 0, fmt.Errorf("drop dead letters: %w", err)
 	}
@@ -74,7 +74,7 @@ func (s *store) erase(ctx context.Context, ids []spool.LetterID) (n int, err err
 func (s *store) letter(ctx context.Context, id spool.LetterID) (spool.DeadLetter, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	m, err := s.fetches.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+letterStream, fmt.Appendf(nil, `{"seq":%d}`, id))
+	m, err := s.fetches.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+s.names.stream(letterStream), fmt.Appendf(nil, `{"seq":%d}`, id))
 	if err != nil {
 		return spool.DeadLetter{}, fmt.Errorf("fetch dead letter %d: %w", id, err)
 	}

@@ -49,7 +49,7 @@ func newSpool(cfg Config) *Spool {
 
 // start brings up the store and reads it.
 func (s *Spool) start(ctx context.Context) (err error) {
-	if s.cfg.URL == "" {
+	if !s.cfg.external() {
 		if s.dir, err = openDirectory(s.cfg.Dir, s.cfg.Key, s.cfg.Cipher); err != nil {
 			return err
 		}
@@ -60,7 +60,7 @@ func (s *Spool) start(ctx context.Context) (err error) {
 	if s.store, err = connect(s.cfg, s.in); err != nil {
 		return err
 	}
-	if s.cfg.URL != "" && !s.cfg.Inspect {
+	if s.cfg.external() && s.cfg.Lease == nil && !s.cfg.Inspect {
 		if s.lease, err = takeLease(ctx, s.cfg, s.store, s.writer); err != nil {
 			return err
 		}
@@ -86,6 +86,11 @@ func (s *Spool) start(ctx context.Context) (err error) {
 	}
 	for _, g := range row {
 		s.segments = append(s.segments, &held{segment: g})
+	}
+	if s.in == nil && !s.cfg.Inspect {
+		if err := s.takeOver(ctx); err != nil {
+			return err
+		}
 	}
 	if s.dir != nil && !s.cfg.Inspect {
 		if err := s.dir.markUsed(); err != nil {

@@ -49,13 +49,14 @@ func (s *Spool) Read(ctx context.Context, buf []spool.Record) (int, error) {
 }
 
 func (s *Spool) take(buf []spool.Record) (n int, err error) {
+	fenced := s.ours()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.closed:
 		return 0, spool.ErrClosed
-	case s.fenced != nil:
-		return 0, s.fenced
+	case fenced != nil:
+		return 0, fenced
 	}
 	if len(s.ledger.dead) >= maxUnwritten {
 		return 0, nil

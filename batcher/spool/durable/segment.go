@@ -118,13 +118,14 @@ const whole = "steno-whole"
 // crash can leave, the older one counts until the newer one is whole; the other
 // goes, unless one only looks.
 func (s *store) segments(ctx context.Context, look bool) (row []segment, err error) {
-	names := s.js.StreamNames(ctx, jetstream.WithStreamListSubject("steno.>"))
-	for name := range names.Name() {
-		if g, ok := parseSegment(name); ok {
+	list := s.js.StreamNames(ctx, jetstream.WithStreamListSubject(s.names.every()))
+	for name := range list.Name() {
+		ours, ok := s.names.ours(name)
+		if g, frames := parseSegment(ours); ok && frames {
 			row = append(row, g)
 		}
 	}
-	if err := names.Err(); err != nil {
+	if err := list.Err(); err != nil {
 		return nil, fmt.Errorf("list the spool's segments: %w", err)
 	}
 	slices.SortFunc(row, func(a, b segment) int {
@@ -154,7 +155,7 @@ func (s *store) segments(ctx context.Context, look bool) (row []segment, err err
 }
 
 func (s *store) isWhole(ctx context.Context, g segment) (bool, error) {
-	at, err := s.js.Stream(ctx, g.stream())
+	at, err := s.js.Stream(ctx, s.names.stream(g.stream()))
 	if err != nil {
 		return false, fmt.Errorf("look at the segment %s: %w", g.stream(), err)
 	}
@@ -187,7 +188,7 @@ func (s *store) seal(ctx context.Context, g segment) error {
 func (s *store) drop(ctx context.Context, g segment) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*requestTimeout)
 	defer cancel()
-	err := s.js.DeleteStream(ctx, g.stream())
+	err := s.js.DeleteStream(ctx, s.names.stream(g.stream()))
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return fmt.Errorf("drop the segment %s: %w", g.stream(), err)
 	}

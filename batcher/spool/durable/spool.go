@@ -53,9 +53,10 @@ type Spool struct {
 	rollNext      time.Time                         // guarded by mu; not before then
 	moves         int                               // guarded by mu; how often frames went to other sequences
 
-	notesFailed     int  // guarded by mu; in a row
-	notesDistrusted bool // guarded by mu; the store was started anew, and the notes' file must be written anew
-	distrusted      bool // the commit loop's; the store was started anew, and the current segment is not to be written to
+	notesFailed     int   // guarded by mu; in a row
+	notesDistrusted bool  // guarded by mu; the store was started anew, and the notes' file must be written anew
+	unnoted         error // the keep loop's, at its end
+	distrusted      bool  // the commit loop's; the store was started anew, and the current segment is not to be written to
 
 	appended chan struct{} // size 1: the commit loop has something to do
 	readable chan struct{} // size 1: Read has something to do
@@ -68,7 +69,8 @@ type Spool struct {
 	changing chan struct{} // size 1: full while dead letters are retried or dropped
 }
 
-// Close refuses further groups, notes what was settled, and stops the store.
+// Close refuses further groups, notes what was settled, and stops the store. An
+// error may say that not all of it is noted.
 // A group whose frame was under way gets ErrClosed: it may be stored.
 func (s *Spool) Close() error {
 	var err error
@@ -78,7 +80,7 @@ func (s *Spool) Close() error {
 		s.mu.Unlock()
 		s.stop()
 		s.loops.Wait()
-		err = s.release()
+		err = errors.Join(s.unnoted, s.release())
 	})
 	return err
 }

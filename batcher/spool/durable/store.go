@@ -28,53 +28,38 @@ func noteSubject(partition uint16) string   { return fmt.Sprintf("steno.settled.
 func letterSubject(partition uint16) string { return fmt.Sprintf("steno.dead.p%d", partition) }
 
 // store is JetStream as the spool uses it: publish one message, fetch many in
-// order, purge a prefix. Writing and reading have a connection each: the server
-// serves a fetch on the reader's own goroutine, and an acknowledgement must not
-// wait for that.
+// order, purge a prefix.
 type store struct {
-	write, fetches *nats.Conn
-	js             jetstream.JetStream
-	replicas       int
+	*Connection
+	shared   bool // the connection is not ours to close
+	names    names
+	replicas int
 }
 
-// connect opens the two connections, to the embedded server or to url.
+// connect opens a connection to the embedded server or to the URL, or takes the
+// one that is shared.
 func connect(cfg Config, in *embedded) (*store, error) {
-	url := cfg.URL
-	options := []nats.Option{
-		nats.Name("steno spool"), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond),
-		nats.ReconnectJitter(50*time.Millisecond, 50*time.Millisecond),
-		nats.ReconnectBufSize(-1), // a frame waits with us, not in a connection that is down
+	s := &store{Connection: cfg.Conn, shared: cfg.Conn != nil, names: names{cfg.Name}, replicas: cfg.Replicas}
+	var err error
+	switch {
+	case s.shared:
+	case in != nil:
+		s.Connection, err = connectTo(nats.DefaultURL, nats.InProcessServer(in))
+	default:
+		s.Connection, err = Connect(cfg.URL)
 	}
-	if in != nil {
-		url = nats.DefaultURL
-		options = append(options, nats.InProcessServer(in))
-	}
-	write, err := nats.Connect(url, options...)
-	if err != nil {
-		return nil, fmt.Errorf("connect to the spool's store: %w", err)
-	}
-	reads, err := nats.Connect(url, options...)
-	if err != nil {
-		write.Close()
-		return nil, fmt.Errorf("connect to the spool's store: %w", err)
-	}
-	js, err := jetstream.New(write, jetstream.WithPublishAsyncTimeout(requestTimeout))
-	if err != nil {
-		write.Close()
-		reads.Close()
-		return nil, fmt.Errorf("speak to the spool's store: %w", err)
-	}
-	return &store{write, reads, js, cfg.Replicas}, nil
+	return s, err
 }
 
 func (s *store) close() {
-	s.fetches.Close()
-	s.write.Close()
+	if !s.shared {
+		s.Close()
+	}
 }
 
 // exists says whether a stream is there.
 func (s *store) exists(ctx context.Context, name string) (bool, error) {
-	_, err := s.js.Stream(ctx, name)
+	_, err := s.js.Stream(ctx, s.names.stream(name))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return false, nil
 	}
@@ -94,7 +79,7 @@ func (s *store) prepare(ctx context.Context) error {
 
 func (s *store) streamConfig(name, subjects string) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
-		Name: name, Subjects: []string{subjects}, MaxBytes: -1, MaxMsgs: -1,
+		Name: s.names.stream(name), Subjects: []string{s.names.subject(subjects)}, MaxBytes: -1, MaxMsgs: -1,
 		Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew,
 		Replicas: s.replicas, Duplicates: duplicateWindow, AllowDirect: true,
 	}
@@ -105,7 +90,7 @@ func (s *store) streamConfig(name, subjects string) jetstream.StreamConfig {
 func (s *store) publish(ctx context.Context, subject, id string, data []byte, options ...jetstream.PublishOpt) (seq uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	m := &nats.Msg{Subject: subject, Data: data}
+	m := &nats.Msg{Subject: s.names.subject(subject), Data: data}
 	options = append(options, jetstream.WithRetryAttempts(0))
 	if id != "" {
 		options = append(options, jetstream.WithMsgID(id))
@@ -121,7 +106,7 @@ func (s *store) publish(ctx context.Context, subject, id string, data []byte, op
 func (s *store) purge(ctx context.Context, stream string, seq uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	at, err := s.js.Stream(ctx, stream)
+	at, err := s.js.Stream(ctx, s.names.stream(stream))
 	if err == nil {
 		err = at.Purge(ctx, jetstream.WithPurgeSequence(seq))
 	}
@@ -131,14 +116,16 @@ func (s *store) purge(ctx context.Context, stream string, seq uint64) error {
 	return nil
 }
 
-// states are those of every stream.
+// states are those of every stream of the spool.
 func (s *store) states(ctx context.Context) (map[string]jetstream.StreamState, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*requestTimeout)
 	defer cancel()
 	of := map[string]jetstream.StreamState{}
-	list := s.js.ListStreams(ctx, jetstream.WithStreamListSubject("steno.>"))
+	list := s.js.ListStreams(ctx, jetstream.WithStreamListSubject(s.names.every()))
 	for info := range list.Info() {
-		of[info.Config.Name] = info.State
+		if name, ok := s.names.ours(info.Config.Name); ok {
+			of[name] = info.State
+		}
 	}
 	if err := list.Err(); err != nil {
 		return nil, fmt.Errorf("ask for the states of the streams: %w", err)
@@ -151,7 +138,7 @@ func (s *store) states(ctx context.Context) (map[string]jetstream.StreamState, e
 func (s *store) rewrite(ctx context.Context, stream string, seq uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*requestTimeout)
 	defer cancel()
-	at, err := s.js.Stream(ctx, stream)
+	at, err := s.js.Stream(ctx, s.names.stream(stream))
 	if err == nil {
 		err = at.SecureDeleteMsg(ctx, seq)
 	}
@@ -164,7 +151,7 @@ func (s *store) rewrite(ctx context.Context, stream string, seq uint64) error {
 func (s *store) state(ctx context.Context, stream string) (jetstream.StreamState, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	at, err := s.js.Stream(ctx, stream)
+	at, err := s.js.Stream(ctx, s.names.stream(stream))
 	if err != nil {
 		return jetstream.StreamState{}, fmt.Errorf("ask for the state of %s: %w", stream, err)
 	}
