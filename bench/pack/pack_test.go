@@ -18,6 +18,7 @@ import (
 	"example.com/steno/batcher/spool"
 	"example.com/steno/bench/pack"
 	"example.com/steno/bench/workload"
+	"example.com/steno/cmd/steno/cluster"
 )
 
 // run is one simulation.
@@ -29,6 +30,8 @@ type run struct {
 	duration time.Duration
 	stretch  time.Duration // how far the wait may be stretched; zero: never
 	budget   int64         // requests a day; zero: unknown
+
+	partitions int // of the calls, each with a batcher of its own; zero: one
 }
 
 // longest is the longest that an utterance of a free call may wait.
@@ -92,42 +95,58 @@ func (o *org) observe(now time.Time, r batcher.Request) {
 	}
 }
 
-// simulate plays the calls through the batcher.
+// simulate plays the calls through the batchers of all partitions.
 func simulate(t *testing.T, calls []workload.Call, r run) (res result) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &org{run: r, freed: map[string]time.Time{}}
-		s := spool.NewMemory()
-		b := batcher.New(batcher.Config{
-			Limits: batcher.Limits{MaxEntries: 5, MaxMessages: 5, MaxInFlight: 1000, MaxWait: r.maxWait, StretchWait: r.longest(), MixSpeakers: r.mixed},
-			Spool:  s, Sender: o, Metrics: metrics.NewSet(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		})
+		begin := time.Now()
 		input, drain := context.WithCancel(t.Context())
 		done := make(chan error)
-		go func() { done <- b.Run(input, t.Context()) }()
-		begin := time.Now()
-		if r.budget > 0 {
-			b.Learn(batcher.Usage{Max: r.budget, At: begin})
-		}
-		var arrivals []pack.Arrival
-		for a := range workload.Play(calls, workload.PlayOptions{Concurrent: r.calls, Seed: 1, Duration: r.duration, RandomPhase: true}) {
-			time.Sleep(time.Until(begin.Add(a.At)))
-			u := spool.Record{Call: fmt.Sprint(a.Call), Speaker: a.Role.String(), Received: time.Now(), Spoken: begin.Add(a.To)}
-			arrivals = append(arrivals, pack.Arrival{At: u.Received, Call: u.Call, Speaker: u.Speaker})
-			if err := s.Append(t.Context(), []spool.Record{u}); err != nil {
-				t.Fatal(err)
+		spools := make([]*spool.Memory, max(r.partitions, 1))
+		for i := range spools {
+			spools[i] = spool.NewMemory()
+			b := batcher.New(batcher.Config{
+				Limits: batcher.Limits{MaxEntries: 5, MaxMessages: 5, MaxInFlight: 1000, MaxWait: r.maxWait, StretchWait: r.longest(), MixSpeakers: r.mixed},
+				Spool:  spools[i], Sender: o, Metrics: metrics.NewSet(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+			})
+			go func() { done <- b.Run(input, t.Context()) }()
+			if r.budget > 0 {
+				b.Learn(batcher.Usage{Max: r.budget, At: begin})
 			}
 		}
+		arrivals := play(t, calls, r, spools)
 		drain()
-		if err := <-done; err != nil {
-			t.Errorf("%d calls: %v", r.calls, err)
+		for range spools {
+			if err := <-done; err != nil {
+				t.Errorf("%d calls: %v", r.calls, err)
+			}
 		}
-		if a := s.Account(); a.Accepted != a.Delivered || a.Accepted != uint64(o.utterances) {
-			t.Errorf("%d calls: account %+v after %d utterances", r.calls, a, o.utterances)
+		var accepted, delivered uint64
+		for _, s := range spools {
+			accepted, delivered = accepted+s.Account().Accepted, delivered+s.Account().Delivered
+		}
+		if accepted != delivered || accepted != uint64(o.utterances) {
+			t.Errorf("%d calls: %d accepted, %d delivered, %d sent", r.calls, accepted, delivered, o.utterances)
 		}
 		res = o.result
 		res.arrivals = arrivals
 	})
 	return res
+}
+
+// play appends each utterance, when it comes, to the spool of its call's
+// partition.
+func play(t *testing.T, calls []workload.Call, r run, spools []*spool.Memory) (arrivals []pack.Arrival) {
+	begin := time.Now()
+	for a := range workload.Play(calls, workload.PlayOptions{Concurrent: r.calls, Seed: 1, Duration: r.duration, RandomPhase: true}) {
+		time.Sleep(time.Until(begin.Add(a.At)))
+		u := spool.Record{Call: fmt.Sprint(a.Call), Speaker: a.Role.String(), Received: time.Now(), Spoken: begin.Add(a.To)}
+		arrivals = append(arrivals, pack.Arrival{At: u.Received, Call: u.Call, Speaker: u.Speaker})
+		if err := spools[cluster.PartitionOf("", u.Call, len(spools)).Number].Append(t.Context(), []spool.Record{u}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return arrivals
 }
 
 var sweep = flag.Bool("sweep", false, "play many numbers of calls, waits and rules")
