@@ -33,7 +33,7 @@ var mayImport = map[string]string{
 	"cmd/internal/cli":        "",
 	"cmd/steno":               "cmd/internal/cli cmd/steno/daemon cmd/steno/deadletters sfclient",
 	"cmd/steno/cluster":       "",
-	"cmd/steno/daemon":        "batcher batcher/spool batcher/spool/durable cmd/internal/cli cmd/steno/cluster cmd/steno/deadletters cmd/steno/monitor ingest ingest/client sfclient",
+	"cmd/steno/daemon":        "cmd/steno/cluster ingest/relay batcher batcher/spool batcher/spool/durable cmd/internal/cli cmd/steno/cluster cmd/steno/deadletters cmd/steno/monitor ingest ingest/client sfclient",
 	"cmd/steno/deadletters":   "batcher/spool",
 	"cmd/steno/monitor":       "batcher batcher/spool ingest",
 	"cmd/stenolab":            "bench/load bench/workload cmd/internal/cli cmd/steno/daemon ingest/client sfclient/orgsim",

@@ -54,6 +54,25 @@ func (g Guard) refuse(r *http.Request) (status int, why, text string) {
 	return 0, "", ""
 }
 
+// Admits answers a request that may not come in as a Server does, and returns
+// false.
+func (g Guard) Admits(w http.ResponseWriter, r *http.Request) bool {
+	status, _, text := g.refuse(r)
+	if status == 0 {
+		return true
+	}
+	writeRefusal(w, status, text)
+	return false
+}
+
+// writeRefusal tells who is not let in that a token would help, where it would.
+func writeRefusal(w http.ResponseWriter, status int, text string) {
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="steno"`)
+	}
+	writeFault(w, status, &fault{codeUnauthorized, text})
+}
+
 // Knows looks for a known token in all places where clients put them. It never
 // stops early.
 func (g Guard) Knows(r *http.Request) bool {

@@ -223,10 +223,8 @@ func (s *Server) run(c *connection) {
 // enter lets a request in, or answers it. Who was let in must leave.
 func (s *Server) enter(w http.ResponseWriter, r *http.Request) (ok bool) {
 	if status, why, text := s.guard.refuse(r); status != 0 {
-		if status == http.StatusUnauthorized {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="steno"`)
-		}
-		s.refuse(w, status, why, &fault{codeUnauthorized, text})
+		s.metrics.refused[why].Inc()
+		writeRefusal(w, status, text)
 		return false
 	}
 	why := s.admit(r.Context())

@@ -80,6 +80,9 @@ func (d *Daemon) serveReady(w http.ResponseWriter, r *http.Request) {
 // readiness says whether any org is ready, and every reason why one is not. It
 // asks all at once: one whose login hangs takes no time of the others.
 func (d *Daemon) readiness(ctx context.Context) (ready bool, reasons []reason) {
+	if d.membership != nil {
+		return d.membership.readiness(ctx)
+	}
 	members := d.roster.all()
 	each := make([][]reason, len(members))
 	var asking sync.WaitGroup

@@ -80,6 +80,14 @@ func (s *Settings) readHistory(log *slog.Logger) (slots []batcher.Slot) {
 	return slots
 }
 
+// history is what the forecast of the pipeline's budget begins with.
+func (p *pipeline) history() []batcher.Slot {
+	if p.cfg.member != nil {
+		return p.cfg.member.history(p.partition().Org, p.log)
+	}
+	return p.settings.readHistory(p.log)
+}
+
 // keepHistory writes the history to path every minute until ctx is done, and
 // then once more.
 func (p *pipeline) keepHistory(ctx context.Context, path string) error {

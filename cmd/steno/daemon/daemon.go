@@ -25,16 +25,17 @@ import (
 
 // Daemon is one Steno, from Listen to the end of Run.
 type Daemon struct {
-	settings  Settings
-	log       *slog.Logger
-	outfit    func(*pipelineConfig) // what every pipeline gets beside its settings; nil: nothing
-	roster    roster
-	pipelines pipelines
-	set       *metrics.Set // the daemon's own
-	reloads   reloads
-	doors     net.Listener // of the engines
-	admin     net.Listener
-	hub       *monitor.Hub
+	settings   Settings
+	log        *slog.Logger
+	outfit     func(*pipelineConfig) // what every pipeline gets beside its settings; nil: nothing
+	roster     roster
+	pipelines  pipelines
+	membership *membership  // of a cluster; nil: the daemon is alone
+	set        *metrics.Set // the daemon's own
+	reloads    reloads
+	doors      net.Listener // of the engines
+	admin      net.Listener
+	hub        *monitor.Hub
 
 	lastWords string // the account at the end of Run
 }
@@ -65,6 +66,9 @@ func (d *Daemon) addAll(ctx context.Context) error {
 	for _, warning := range d.settings.Warnings() {
 		d.log.Warn(warning)
 	}
+	if d.settings.Clustered() {
+		return d.join(ctx)
+	}
 	var faults []error
 	for _, o := range d.settings.AllOrgs() {
 		faults = append(faults, d.addOrg(ctx, o))
@@ -94,7 +98,7 @@ func (d *Daemon) addOrg(ctx context.Context, o Org) error {
 func (d *Daemon) outfitOf(s Settings) pipelineConfig {
 	cfg := pipelineConfig{settings: s, log: d.log, partitions: 1, doors: func() string { return d.doors.Addr().String() }}
 	if s.Several() {
-		cfg.log = d.log.With("org", s.SFOrg)
+		cfg.name, cfg.log = s.SFOrg, d.log.With("org", s.SFOrg)
 	}
 	if d.outfit != nil {
 		d.outfit(&cfg)
@@ -113,6 +117,12 @@ func (d *Daemon) Listen() error {
 		return errors.Join(fmt.Errorf("open %sADMIN_LISTEN: %w", Prefix, err), doors.Close())
 	}
 	d.doors, d.admin = doors, admin
+	if d.membership == nil {
+		return nil
+	}
+	if err := d.membership.listen(); err != nil {
+		return errors.Join(err, doors.Close(), admin.Close())
+	}
 	return nil
 }
 
@@ -127,7 +137,8 @@ func (d *Daemon) AccountLine() string { return d.lastWords }
 // Run serves until ctx is done, and then stops:
 //
 //  1. each pipeline in the order of its flow, all at the same time; when the
-//     doors of all have drained, nobody can connect any more
+//     doors of all have drained, nobody can connect any more. In a cluster its
+//     partition is handed over then, and the daemon leaves
 //  2. the admin listener, so that the drain can be watched to its end
 //
 // It returns nil when everything accepted is settled, also when utterances
@@ -141,7 +152,12 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g.Go(func() error { return serve(doors, d.doors) })
 	g.Go(func() error { return serve(admin, d.admin) })
 	g.Go(func() error { return d.hub.Run(hard) })
-	d.pipelines.open(&ground{ctx: gctx, hard: hard, group: g, alone: !d.settings.Several()})
+	d.pipelines.open(&ground{ctx: gctx, hard: hard, group: g, alone: !d.settings.Several() || d.settings.Clustered()})
+	left := make(chan struct{})
+	g.Go(func() error {
+		defer close(left)
+		return d.membership.run(gctx, hard)
+	})
 	g.Go(func() error { return d.reloadWhenAsked(gctx) })
 	d.log.Info("steno listens", "ingest", d.doors.Addr().String(), "admin", d.admin.Addr().String())
 	g.Go(func() error {
@@ -149,6 +165,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		for _, w := range d.pipelines.all() {
 			<-w.shut
 		}
+		<-left
 		err := doors.Close()
 		for _, w := range d.pipelines.all() {
 			<-w.ended
@@ -158,11 +175,11 @@ func (d *Daemon) Run(ctx context.Context) error {
 	})
 	err := g.Wait()
 	d.lastWords = d.accountLine()
-	return err
+	return errors.Join(err, d.membership.close())
 }
 
 // Close is for a daemon that does not Run.
-func (d *Daemon) Close() error { return d.pipelines.close() }
+func (d *Daemon) Close() error { return errors.Join(d.pipelines.close(), d.membership.close()) }
 
 // headerTimeout is how long a client may take over the head of its request.
 const headerTimeout = 10 * time.Second

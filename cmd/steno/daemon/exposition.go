@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// writeMetrics writes the metrics of every org. Of several, each series has
-// its org as a label.
+// writeMetrics writes the metrics of every pipeline. Of several, each series has
+// its org as a label, and in a cluster its partition.
 func (d *Daemon) writeMetrics(w io.Writer) {
-	if !d.settings.Several() {
+	if !d.settings.many() {
 		d.pipelineOf("").set.WritePrometheus(w)
 		return
 	}
@@ -27,7 +27,7 @@ func (d *Daemon) writeMetrics(w io.Writer) {
 // labels are what tells the pipeline's series from another's.
 func (p *pipeline) labels() string {
 	labels := fmt.Sprintf("org=%q", p.settings.SFOrg)
-	if p.cfg.partitions > 1 {
+	if p.cfg.member != nil {
 		labels += fmt.Sprintf(`,partition="%d"`, p.cfg.partition)
 	}
 	return labels

@@ -10,7 +10,12 @@ import (
 // serveDoors gives a request of an engine's to the pipeline of the org whose
 // token it shows. What it says of an org is that pipeline's to check.
 func (d *Daemon) serveDoors(w http.ResponseWriter, r *http.Request) {
-	if m, found := d.roster.pick(r); found {
+	m, found := d.roster.pick(r)
+	if found && d.membership != nil {
+		d.membership.serveDoors(w, r, m)
+		return
+	}
+	if found {
 		if p := d.pipelines.find(m.SFOrg); p != nil {
 			p.handler.ServeHTTP(w, r)
 			return
@@ -39,8 +44,15 @@ func (d *Daemon) working() []*worker {
 }
 
 // pipelineOf is the pipeline of an org; of none, the default one's. Where there
-// is but one, it is that.
+// is but one, it is that. In a cluster it is that of a partition, named as in
+// acme/0; of none, the first.
 func (d *Daemon) pipelineOf(org string) *worker {
+	if d.membership != nil {
+		if all := d.working(); org == "" && len(all) > 0 {
+			return all[0]
+		}
+		return d.pipelines.find(org)
+	}
 	if !d.settings.Several() {
 		org = d.settings.SFOrg
 	}
@@ -56,8 +68,8 @@ func (d *Daemon) accountLine() string {
 	var lines []string
 	for _, w := range d.working() {
 		line := accountLine(w.spool.Account())
-		if d.settings.Several() {
-			line = w.settings.SFOrg + ": " + line
+		if w.name != "" {
+			line = w.name + ": " + line
 		}
 		lines = append(lines, line)
 	}

@@ -53,12 +53,12 @@ func (l letters) Change(ctx context.Context, act deadletters.Act, s deadletters.
 
 // letters are the dead letters of all orgs, of the moment.
 func (d *Daemon) letters() deadletters.Letters {
-	if !d.settings.Several() {
+	if !d.settings.many() {
 		return d.pipelineOf("").letters
 	}
 	return deadletters.Orgs(func() (all []deadletters.Org) {
 		for _, w := range d.working() {
-			all = append(all, deadletters.Org{Name: w.settings.SFOrg, Letters: w.letters})
+			all = append(all, deadletters.Org{Name: w.name, Letters: w.letters})
 		}
 		return all
 	})

@@ -9,6 +9,7 @@ import (
 
 	"example.com/steno/batcher"
 	"example.com/steno/batcher/spool"
+	"example.com/steno/cmd/steno/cluster"
 	"example.com/steno/cmd/steno/deadletters"
 	"example.com/steno/cmd/steno/monitor"
 	"example.com/steno/ingest"
@@ -77,13 +78,21 @@ type shown struct {
 	Status
 	OrgNames []string `json:"orgNames,omitempty"` // where there are several
 	Failed   string   `json:"failed,omitempty"`   // why there is nothing to show
+
+	Cluster *cluster.Status `json:"cluster,omitempty"` // as this daemon sees it
 }
 
 func (d *Daemon) nowEvent(ctx context.Context, org string) []byte {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	var s shown
-	if d.settings.Several() {
+	switch {
+	case d.membership != nil:
+		s.Cluster = new(d.membership.cluster.Status())
+		for _, w := range d.working() {
+			s.OrgNames = append(s.OrgNames, w.name)
+		}
+	case d.settings.Several():
 		for _, m := range d.roster.all() {
 			s.OrgNames = append(s.OrgNames, m.SFOrg)
 		}

@@ -23,6 +23,7 @@ import (
 // pipelineConfig says what a pipeline works on, and with what.
 type pipelineConfig struct {
 	settings Settings // the org's
+	name     string   // of the org, or the partition; empty where it is the only one
 	log      *slog.Logger
 
 	// partition of partitions is the part of the org's calls that is worked on. A
@@ -31,6 +32,7 @@ type pipelineConfig struct {
 
 	spool   spool.Spool       // nil: opened as the settings say. The pipeline closes it
 	maySend func() error      // asked before every request; its error holds the request back. nil: yes
+	member  *membership       // of the cluster that has given the partition to us; nil: there is none
 	http    *http.Client      // to Salesforce. nil: sfclient's own
 	dialer  *websocket.Dialer // of the probe, to the doors. nil: the network's
 	doors   func() string     // where the probe finds the doors. nil: nothing is probed
@@ -44,6 +46,7 @@ type pipeline struct {
 	settings *Settings // cfg's
 	log      *slog.Logger
 	set      *metrics.Set
+	name     string // of org and partition; empty where it is the only one
 	spool    spool.Spool
 	client   *sfclient.Client
 	batcher  *batcher.Batcher
@@ -62,16 +65,21 @@ type pipeline struct {
 // newPipeline opens the spool, where it is not given one, and wires a pipeline.
 // Nothing runs yet. Whoever does not go on to run must close.
 func newPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
-	p := &pipeline{cfg: cfg, log: cfg.log, set: metrics.NewSet(), spool: cfg.spool, shut: make(chan struct{})}
+	p := &pipeline{cfg: cfg, name: cfg.name, log: cfg.log, set: metrics.NewSet(), spool: cfg.spool, shut: make(chan struct{})}
 	p.settings = &p.cfg.settings
 	var err error
 	if p.client, err = p.settings.newClient(p.log, cfg.http); err != nil {
 		return nil, err
 	}
-	if p.spool == nil {
-		if p.spool, err = openSpool(ctx, p.settings, p.set, p.log); err != nil {
-			return nil, err
-		}
+	switch {
+	case p.spool != nil:
+	case cfg.member != nil:
+		p.spool, err = cfg.member.openSpool(ctx, p)
+	default:
+		p.spool, err = openSpool(ctx, p.settings, p.set, p.log)
+	}
+	if err != nil {
+		return nil, err
 	}
 	p.wire()
 	return p, nil
@@ -88,13 +96,16 @@ func (p *pipeline) wire() {
 		Limits: batcher.Limits{
 			MaxEntries: s.BatchMaxCalls, MaxMessages: s.BatchMaxMessages, MaxInFlight: s.SFMaxInFlight,
 			MaxWait: s.BatchMaxWait, StretchWait: s.BatchStretchWait, Reserve: s.APIReserve, MixSpeakers: s.BatchSpeakers == "mixed",
-			Grace: s.BatchGrace, EndGrace: s.BatchEndGrace,
+			Grace: s.BatchGrace, EndGrace: s.BatchEndGrace, Siblings: max(1, p.cfg.partitions) - 1,
 		},
 		Spool: watched, Sender: p.sender(), OnSettled: p.settled, Metrics: p.set, Log: p.log,
-		History: s.readHistory(p.log),
+		History: p.history(),
 	})
 	doors := s.ingestConfig()
 	doors.OnPartial, doors.Watch = p.monitor.Partial, p.watch()
+	if p.cfg.member != nil {
+		doors.Tokens, doors.QueryToken, doors.Shared = []string{s.ClusterKey}, false, false // who comes has been let in by a door of the cluster
+	}
 	p.ingest = ingest.New(doors, watched, p.set, p.log)
 	p.handler = p.ingest.Handler()
 	p.set.RegisterMetricsWriter(func(w io.Writer) {
@@ -138,7 +149,8 @@ var errDrainTimeout = errors.New("the drain took longer than " + Prefix + "DRAIN
 //  1. ingest: no new connection; what was received is appended and
 //     acknowledged, and the engines are told to reconnect elsewhere; then shut
 //     is closed
-//  2. the batcher: what the spool holds is sent without waiting for company
+//  2. the batcher: what the spool holds is sent without waiting for company; in
+//     a cluster what is in flight is waited for, and the rest is the next owner's
 //  3. after DrainTimeout, or when hard is done, the requests in flight are cut
 //  4. the spool is closed
 //
@@ -158,6 +170,7 @@ func (p *pipeline) run(ctx, hard context.Context) error {
 	g.Go(func() error { return p.probe(gctx) })
 	g.Go(func() error { return p.letters.sweep(hard) })
 	g.Go(func() error { return p.greet(gctx) })
+	g.Go(func() error { return p.hear(gctx) })
 	g.Go(func() error {
 		defer close(flushed)
 		return p.batcher.Run(input, hard)
@@ -172,8 +185,11 @@ func (p *pipeline) run(ctx, hard context.Context) error {
 		timer := time.AfterFunc(p.settings.DrainTimeout, func() { cut(errDrainTimeout) })
 		defer timer.Stop()
 
-		err := p.ingest.Drain(hard)
+		err := p.drainDoors(hard)
 		close(p.shut)
+		if p.cfg.member != nil {
+			p.batcher.Leave()
+		}
 		closeInput()
 		<-flushed
 		cut(nil)
@@ -186,6 +202,24 @@ func (p *pipeline) run(ctx, hard context.Context) error {
 	}
 	p.client.CloseIdleConnections()
 	return errors.Join(err, p.close())
+}
+
+// handOverWait is how long the connections of a partition that moves may take to
+// end: the next owner waits for that. What is not acknowledged by then is sent
+// again by the engines, and told from what is new by its seq.
+const handOverWait = 700 * time.Millisecond
+
+// drainDoors has all connections end.
+func (p *pipeline) drainDoors(hard context.Context) error {
+	if p.cfg.member == nil {
+		return p.ingest.Drain(hard)
+	}
+	ctx, cancel := context.WithTimeout(hard, handOverWait)
+	defer cancel()
+	if err := p.ingest.Drain(ctx); err != nil {
+		p.log.Info("connections of a partition that moves were cut", "cause", err)
+	}
+	return nil
 }
 
 // close is for a pipeline that does not run.

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+
+	"example.com/steno/batcher/spool/durable"
 )
 
 // pipelines is a daemon's set of pipelines, which may change while it runs:
@@ -37,9 +39,10 @@ type ground struct {
 // worker is a pipeline in the set.
 type worker struct {
 	*pipeline
-	stop  context.CancelFunc // nil until it runs
-	ended chan struct{}      // closed when run has returned
-	err   error              // run's, once ended is closed
+	stop  context.CancelFunc      // nil until it runs
+	cut   context.CancelCauseFunc // the same; ends it at once
+	ended chan struct{}           // closed when run has returned
+	err   error                   // run's, once ended is closed
 }
 
 // add puts a pipeline into the set, under a name that is free there.
@@ -74,12 +77,17 @@ func (s *pipelines) open(g *ground) {
 // start runs the worker on g.
 func (w *worker) start(g *ground) {
 	ctx, stop := context.WithCancel(g.ctx)
-	w.stop = stop
+	hard, cut := context.WithCancelCause(g.hard)
+	w.stop, w.cut = stop, cut
 	g.group.Go(func() error {
+		defer cut(nil)
 		defer stop()
 		defer close(w.ended)
-		w.err = w.run(ctx, g.hard)
+		w.err = w.run(ctx, hard)
 		switch {
+		case fenced(w.err):
+			w.log.Warn("a partition is another's now", "cause", w.err)
+			return nil
 		case w.err == nil, g.alone, g.ctx.Err() != nil:
 			return w.err
 		case ctx.Err() == nil: // else who removes it tells
@@ -106,6 +114,39 @@ func (s *pipelines) remove(name string) error {
 	s.sort()
 	return w.err
 }
+
+// leave is remove for a partition that is somebody else's from now on. With
+// fenced nothing is finished. When ctx is done first the pipeline stays.
+func (s *pipelines) leave(ctx context.Context, name string, fenced bool) error {
+	w := s.find(name)
+	if w == nil {
+		return nil // its opening failed
+	}
+	if fenced {
+		w.cut(errFenced)
+	}
+	w.stop()
+	select {
+	case <-w.ended:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.named, name)
+	s.sort()
+	if fenced {
+		return nil
+	}
+	return w.err
+}
+
+// errFenced ends a pipeline whose partition is another's already.
+var errFenced = errors.New("the partition is another daemon's")
+
+// fenced says whether a pipeline has ended because of that: it is no failure of
+// its own.
+func fenced(err error) bool { return errors.Is(err, errFenced) || errors.Is(err, durable.ErrHeld) }
 
 // all are the workers, by name.
 func (s *pipelines) all() []*worker {

@@ -46,7 +46,7 @@ func newReloads(d *Daemon) reloads {
 func (d *Daemon) failed(m member) error {
 	w := d.pipelines.find(m.SFOrg)
 	if w == nil {
-		return m.failed
+		return m.failed // in a cluster no pipeline has this name
 	}
 	select {
 	case <-w.ended:
@@ -115,6 +115,9 @@ func (d *Daemon) reload(ctx context.Context) {
 	}
 	changing.Wait()
 	d.roster.arrange(orgs)
+	if d.membership != nil {
+		d.membership.announce(ctx, orgs)
+	}
 	d.reloads.applied.Inc()
 	d.reloads.last.Set(float64(time.Now().Unix()))
 	for _, warning := range d.settings.warnings(orgs) {
@@ -125,6 +128,10 @@ func (d *Daemon) reload(ctx context.Context) {
 
 // replace stops what works for an org, and starts o in its place; nil: nothing.
 func (d *Daemon) replace(ctx context.Context, name string, o *Org) {
+	if d.membership != nil {
+		d.membership.replace(ctx, name, o)
+		return
+	}
 	if w := d.pipelines.find(name); w != nil {
 		if err := d.pipelines.remove(name); err != nil {
 			d.log.Warn("an org did not end well", "org", name, "error", err)

@@ -74,7 +74,12 @@ type Settings struct {
 	Probe     time.Duration `env:"PROBE" envDefault:"0s" doc:"every so often a marked utterance goes through the whole flow to the call STENO_PROBE_CALL, and is measured. 0s: never"`
 	ProbeCall string        `env:"PROBE_CALL" org:"probe_call" doc:"vendorCallKey of the test call that probes are sent to; Salesforce must know it"`
 
-	ClusterPartitions int `env:"CLUSTER_PARTITIONS" envDefault:"4" org:"partitions" doc:"parts into which a cluster divides an org's calls, from 1 to 1024; the same on every daemon. One daemon alone has one"`
+	ClusterListen     string `env:"CLUSTER_LISTEN" doc:"address for the other daemons of a cluster, with STENO_SPOOL_URL of its JetStream; none: this daemon is alone"`
+	ClusterAddress    string `env:"CLUSTER_ADDRESS" doc:"host:port by which the other daemons reach that address; none: STENO_CLUSTER_LISTEN, which then must name a host"`
+	ClusterName       string `env:"CLUSTER_NAME" doc:"this daemon's name in the cluster, the same after a restart; none: the machine's"`
+	ClusterKey        string `env:"CLUSTER_KEY" secret:"true" doc:"by which the daemons of a cluster know each other; the same on every daemon"`
+	ClusterPartitions int    `env:"CLUSTER_PARTITIONS" envDefault:"4" org:"partitions" doc:"parts into which a cluster divides an org's calls, from 1 to 1024; the same on every daemon. One daemon alone has one"`
+	ClusterReplicas   int    `env:"CLUSTER_REPLICAS" envDefault:"3" doc:"JetStream servers that keep each utterance of a cluster: 3, or 1 for tests"`
 
 	DrainTimeout time.Duration `env:"DRAIN_TIMEOUT" envDefault:"20s" doc:"after SIGTERM: how long what was accepted may take to reach Salesforce"`
 	LogFormat    string        `env:"LOG_FORMAT" envDefault:"auto" doc:"text, json, or auto: text on a terminal, else JSON"`
@@ -82,6 +87,10 @@ type Settings struct {
 
 	orgs []Org // what OrgsFile says
 }
+
+// many says that a daemon has several pipelines, or none: of several orgs, or of
+// some of a cluster's partitions. What it shows then names them.
+func (s *Settings) many() bool { return s.Several() || s.Clustered() }
 
 // ErrSettings is in every error that the settings are to blame for.
 const ErrSettings = cli.UsageError("settings")
@@ -181,7 +190,8 @@ func (s *Settings) check() (faults []fault) {
 	fault(s.SpoolMaxAge < 0, "SPOOL_MAX_AGE", "is %v: must not be below 0", s.SpoolMaxAge)
 	fault(s.DeadLettersMaxAge < 0, "DEADLETTERS_MAX_AGE", "is %v: must not be below 0", s.DeadLettersMaxAge)
 	fault(s.DeadLettersMaxBytes < 1<<20, "DEADLETTERS_MAX_BYTES", "is %d: must be at least 1048576", s.DeadLettersMaxBytes)
-	fault(s.Several() && s.SpoolURL != "", "SPOOL_URL", "is set beside STENO_ORGS_FILE: several orgs need a spool each, which they have in STENO_SPOOL_DIR only")
+	fault(s.Several() && s.SpoolURL != "" && !s.Clustered(), "SPOOL_URL", "is set beside STENO_ORGS_FILE: several orgs need a spool each, which they have in STENO_SPOOL_DIR, or in a cluster")
+	s.checkCluster(fault)
 	between("CLUSTER_PARTITIONS", s.ClusterPartitions, 1, 1024)
 	for i, t := range s.IngestTokens {
 		fault(strings.TrimSpace(t) == "", "INGEST_TOKENS", "is empty in place %d", i+1)

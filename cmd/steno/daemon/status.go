@@ -11,13 +11,14 @@ import (
 	"example.com/steno/batcher"
 	"example.com/steno/batcher/spool"
 	"example.com/steno/batcher/spool/durable"
+	"example.com/steno/cmd/steno/cluster"
 	"example.com/steno/cmd/steno/monitor"
 )
 
-// Status is a daemon, or an org of it, at one moment, as /status.json shows it. It is what
-// people and programs look at; /metrics is what is recorded.
+// Status is a daemon, or a pipeline of it, at one moment, as /status.json shows
+// it. It is what people and programs look at; /metrics is what is recorded.
 type Status struct {
-	Org     string       `json:"org,omitempty"` // where there are several
+	Org     string       `json:"org,omitempty"` // where there are several; in a cluster with the partition, as in acme/0
 	Ready   bool         `json:"ready"`
 	Reasons []reason     `json:"reasons,omitempty"` // not to be ready
 	Account AccountShown `json:"account"`
@@ -31,12 +32,13 @@ type Status struct {
 	Monitor     monitor.View `json:"monitor"`
 }
 
-// Overview is a daemon with several orgs at one moment, as /status.json shows it
-// where no org is named.
+// Overview is a daemon with several pipelines at one moment, as /status.json
+// shows it where no org is named.
 type Overview struct {
-	Ready   bool     `json:"ready"` // one org is
-	Reasons []reason `json:"reasons,omitempty"`
-	Orgs    []Status `json:"orgs"` // those that something works for
+	Ready   bool            `json:"ready"` // one org is
+	Reasons []reason        `json:"reasons,omitempty"`
+	Orgs    []Status        `json:"orgs"`              // those that something works for; in a cluster the partitions that this daemon owns
+	Cluster *cluster.Status `json:"cluster,omitempty"` // as this daemon sees it
 }
 
 // Requests counts the transcript requests of an endpoint that ended alike.
@@ -86,9 +88,7 @@ func (p *pipeline) status(ctx context.Context) Status {
 	now, account := time.Now(), p.spool.Account()
 	s := Status{Reasons: p.unready(ctx), Account: showAccount(account, now), Trouble: p.batcher.Trouble().String()}
 	s.Ready = len(s.Reasons) == 0
-	if p.settings.Several() {
-		s.Org = p.settings.SFOrg
-	}
+	s.Org = p.name
 	s.Connections, s.Calls = p.ingest.Active()
 	s.Requests, s.Budget = p.requests(), p.budget()
 	if on, ok := p.spool.(*durable.Spool); ok {
@@ -169,7 +169,7 @@ func (d *Daemon) serveStatus(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	own := d.ownPage(r) == nil
 	var answer any
-	if org := r.URL.Query().Get("org"); !d.settings.Several() || org != "" {
+	if org := r.URL.Query().Get("org"); !d.settings.many() || org != "" {
 		p := d.pipelineOf(org)
 		if p == nil {
 			w.WriteHeader(http.StatusNotFound)
@@ -188,6 +188,9 @@ func (d *Daemon) serveStatus(w http.ResponseWriter, r *http.Request) {
 func (d *Daemon) overview(ctx context.Context, own bool) Overview {
 	o := Overview{Orgs: []Status{}}
 	o.Ready, o.Reasons = d.readiness(ctx)
+	if d.membership != nil {
+		o.Cluster = new(d.membership.cluster.Status())
+	}
 	for _, w := range d.working() {
 		o.Orgs = append(o.Orgs, w.statusFor(ctx, own))
 	}

@@ -1,0 +1,397 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/nats-io/nats.go"
+	"golang.org/x/sync/errgroup"
+
+	"example.com/steno/batcher"
+	"example.com/steno/batcher/spool"
+	"example.com/steno/batcher/spool/durable"
+	"example.com/steno/cmd/internal/cli"
+	"example.com/steno/cmd/steno/cluster"
+	"example.com/steno/ingest/relay"
+)
+
+// membership is a daemon's part in a cluster: which partitions are its own, the
+// pipelines that work on them, and the way to the owners of all others.
+//
+//	engine → serveDoors → relay.Door → the owner's serveInner → its pipeline
+//
+// It is the cluster's Host: it opens a pipeline for each partition that it is
+// given, and closes it when the partition is another's.
+type membership struct {
+	daemon    *Daemon
+	beats     *nats.Conn          // of the bucket: a heartbeat waits for nobody's frames
+	conn      *durable.Connection // of the spools
+	bucket    *cluster.Bucket
+	share     *cluster.Share
+	cluster   *cluster.Cluster
+	door      *relay.Door
+	inner     net.Listener // of the other daemons' doors
+	draining  atomic.Bool
+	opened    *metrics.Counter
+	recovered *metrics.Counter
+}
+
+// shareEvery is how often the owners of an org's partitions tell one another
+// what is the whole org's.
+const shareEvery = time.Second
+
+// join makes the daemon's membership. Nothing runs yet. Whoever does not go on
+// to run must close.
+func (d *Daemon) join(ctx context.Context) error {
+	s := &d.settings
+	orgs := s.AllOrgs()
+	for _, o := range orgs {
+		d.roster.put(newMember(o, nil))
+	}
+	m := &membership{
+		daemon: d,
+		opened: d.set.NewCounter("steno_cluster_partitions_opened_total"), recovered: d.set.NewCounter("steno_cluster_recovered_utterances_total"),
+	}
+	if err := m.connectSoon(ctx, s); err != nil {
+		return fmt.Errorf("join the cluster: %w", err)
+	}
+	m.share = cluster.NewShare(m.bucket)
+	version, revision := cli.Version()
+	m.cluster = cluster.New(cluster.Config{
+		ID: s.clusterName(), Address: s.clusterAddress(), Version: version + revision, Orgs: partitionsByOrg(orgs), Host: m, Log: d.log,
+	}, m.bucket)
+	d.set.NewGauge("steno_cluster_members", func() float64 { return float64(m.members()) })
+	d.set.NewGauge("steno_cluster_partitions_owned", func() float64 { return float64(len(d.pipelines.all())) })
+	d.set.NewGauge("steno_cluster_fenced", func() float64 {
+		if m.cluster.Fenced() != nil {
+			return 1
+		}
+		return 0
+	})
+	m.door = relay.New(relay.Config{Routes: m, Key: s.ClusterKey, MaxConnections: s.IngestMaxConnections, Log: d.log})
+	d.membership = m
+	return nil
+}
+
+// connectPatience is how long the cluster's JetStream may take: after a power
+// cut its servers come back together with the daemons.
+const connectPatience = time.Minute
+
+// connectSoon connects, as soon as that can be done.
+func (m *membership) connectSoon(ctx context.Context, s *Settings) error {
+	patience, enough := context.WithTimeout(ctx, connectPatience)
+	defer enough()
+	for {
+		err := m.connect(patience, s)
+		if err == nil {
+			return nil
+		}
+		_ = m.close() // has nothing to say
+		m.daemon.log.Warn("the cluster's JetStream is not there yet", "cause", err)
+		again := time.NewTimer(time.Second)
+		select {
+		case <-again.C:
+		case <-patience.Done():
+			again.Stop()
+			return err
+		}
+	}
+}
+
+func (m *membership) connect(ctx context.Context, s *Settings) (err error) {
+	m.beats, err = nats.Connect(s.SpoolURL, nats.Name("steno cluster"), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond), nats.ReconnectBufSize(-1))
+	if err != nil {
+		return err
+	}
+	if m.conn, err = durable.Connect(s.SpoolURL); err != nil {
+		return err
+	}
+	ctx, enough := context.WithTimeout(ctx, 3*time.Second) // what is asked of servers that elect a leader is lost
+	defer enough()
+	m.bucket, err = cluster.OpenBucket(ctx, m.beats, s.ClusterReplicas)
+	return err
+}
+
+// close gives the connections back, once nothing runs any more.
+func (m *membership) close() error {
+	if m == nil {
+		return nil
+	}
+	if m.conn != nil {
+		m.conn.Close()
+	}
+	if m.beats != nil {
+		m.beats.Close()
+	}
+	m.conn, m.beats = nil, nil
+	return nil
+}
+
+// listen opens the inner listener. run closes it.
+func (m *membership) listen() (err error) {
+	if m.inner, err = net.Listen("tcp", m.daemon.settings.ClusterListen); err != nil {
+		return fmt.Errorf("open %sCLUSTER_LISTEN: %w", Prefix, err)
+	}
+	return nil
+}
+
+// run is a member until stay is done, and returns when its partitions are
+// handed over and its doors have drained.
+func (m *membership) run(stay, hard context.Context) error {
+	if m == nil {
+		return nil
+	}
+	inner := &http.Server{Handler: http.HandlerFunc(m.serveInner), ReadHeaderTimeout: headerTimeout}
+	g, ctx := errgroup.WithContext(hard)
+	over, end := context.WithCancel(ctx)
+	g.Go(func() error { return serve(inner, m.inner) })
+	g.Go(func() error { return m.door.Run(over) })
+	g.Go(func() error { return m.tell(over) })
+	g.Go(func() error {
+		defer end()
+		both, failed := errgroup.WithContext(ctx)
+		both.Go(func() error { return m.cluster.Run(stay, ctx) })
+		both.Go(func() error {
+			select {
+			case <-stay.Done():
+			case <-failed.Done():
+			}
+			m.draining.Store(true)
+			patience, enough := context.WithTimeout(ctx, m.daemon.settings.DrainTimeout)
+			defer enough()
+			return m.door.Drain(patience)
+		})
+		return errors.Join(both.Wait(), inner.Close())
+	})
+	return g.Wait()
+}
+
+// Route is where the calls of a key are worked on.
+func (m *membership) Route(org, call string) (relay.Target, bool) {
+	known, ok := m.daemon.roster.named(org)
+	if !ok {
+		return relay.Target{}, false
+	}
+	p := cluster.PartitionOf(org, call, known.ClusterPartitions)
+	address, _, ok := m.cluster.Owner(p)
+	return relay.Target{Address: address, Org: p.Org, Partition: p.Number}, ok
+}
+
+// Changed is closed when a route has changed.
+func (m *membership) Changed() <-chan struct{} { return m.cluster.Changed() }
+
+// serveDoors lets an engine of an org in, and relays what it says.
+func (m *membership) serveDoors(w http.ResponseWriter, r *http.Request, org member) {
+	if org.guard.Admits(w, r) {
+		m.door.Handler(org.SFOrg).ServeHTTP(w, r)
+	}
+}
+
+// serveInner lets the doors of the cluster's daemons in, each to the partition
+// that it names. The pipeline asks for the cluster's key.
+func (m *membership) serveInner(w http.ResponseWriter, r *http.Request) {
+	number, err := strconv.Atoi(r.Header.Get(relay.HeaderPartition))
+	p := cluster.Partition{Org: r.Header.Get(relay.HeaderOrg), Number: number}
+	worker := m.daemon.pipelines.find(p.String())
+	if err != nil || worker == nil || m.cluster.Holds(p) != nil {
+		http.Error(w, "this daemon does not work on that partition", http.StatusMisdirectedRequest)
+		return
+	}
+	worker.handler.ServeHTTP(w, r)
+}
+
+// Open takes a partition over.
+func (m *membership) Open(ctx context.Context, p cluster.Partition) error {
+	org, ok := m.daemon.roster.named(p.Org)
+	if !ok {
+		return fmt.Errorf("open %v: there is no org of that name", p)
+	}
+	if err := m.daemon.pipelines.leave(ctx, p.String(), true); err != nil { // one that was left behind
+		return err
+	}
+	cfg := m.daemon.outfitOf(org.Settings.of(p))
+	cfg.name, cfg.log = p.String(), m.daemon.log.With("partition", p.String())
+	cfg.partition, cfg.partitions, cfg.member = p.Number, org.ClusterPartitions, m
+	cfg.maySend = func() error { return m.cluster.Holds(p) }
+	one, err := newPipeline(ctx, cfg)
+	if err != nil {
+		return fmt.Errorf("open %v: %w", p, err)
+	}
+	if err := m.daemon.pipelines.add(p.String(), one); err != nil {
+		return errors.Join(err, one.close())
+	}
+	m.opened.Inc()
+	return nil
+}
+
+// openSpool opens a partition's part of the cluster's JetStream.
+func (m *membership) openSpool(ctx context.Context, p *pipeline) (spool.Spool, error) {
+	at := p.partition()
+	cfg := p.settings.SpoolConfig(p.set, p.log)
+	cfg.Dir, cfg.URL, cfg.Conn, cfg.Replicas = "", "", m.conn, p.settings.ClusterReplicas
+	cfg.Name = fmt.Sprintf("%s-%d", cluster.Token(at.Org), at.Number)
+	cfg.Lease = func() error { return m.cluster.Holds(at) }
+	s, err := durable.Open(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	// What the last owner had in flight is sent again. Which of those that wait
+	// these were nobody knows.
+	m.recovered.Add(int(s.Stats().Recovered))
+	return s, nil
+}
+
+// Close hands a partition over, or drops it where it is another's already.
+func (m *membership) Close(ctx context.Context, p cluster.Partition, fenced bool) error {
+	return m.daemon.pipelines.leave(ctx, p.String(), fenced)
+}
+
+// partition is the pipeline's.
+func (p *pipeline) partition() cluster.Partition {
+	return cluster.Partition{Org: p.settings.SFOrg, Number: p.cfg.partition}
+}
+
+// replace puts an org's new settings in force, here. nil: there is no such org
+// any more, and announce gives its partitions up.
+func (m *membership) replace(ctx context.Context, name string, o *Org) {
+	if o == nil {
+		m.daemon.roster.drop(name)
+		return
+	}
+	m.daemon.roster.put(newMember(*o, nil))
+	for _, w := range m.daemon.pipelines.all() {
+		p := w.partition()
+		if p.Org != name || m.cluster.Holds(p) != nil {
+			continue
+		}
+		if err := errors.Join(m.Close(ctx, p, false), m.Open(ctx, p)); err != nil && ctx.Err() == nil {
+			w.log.Error("a partition is not open under its org's new settings", "cause", err)
+		}
+	}
+}
+
+// announce tells the cluster which orgs there are.
+func (m *membership) announce(ctx context.Context, orgs []Org) {
+	if err := m.cluster.SetOrgs(ctx, partitionsByOrg(orgs)); err != nil {
+		m.daemon.log.Error("the cluster does not take the orgs", "cause", err)
+	}
+}
+
+// readiness says whether engines are well advised to connect here: the daemon
+// can pass on what they say, and one of the partitions that it owns itself, if
+// there are any, is ready.
+func (m *membership) readiness(ctx context.Context) (ready bool, reasons []reason) {
+	all := m.daemon.working()
+	ready = len(all) == 0
+	for _, w := range all {
+		of := w.unready(ctx)
+		ready = ready || len(of) == 0
+		for _, r := range of {
+			r.Org = w.name
+			reasons = append(reasons, r)
+		}
+	}
+	if m.draining.Load() {
+		ready, reasons = false, append(reasons, reason{Code: "draining", Message: "the daemon is shutting down"})
+	}
+	if err := m.cluster.Fenced(); err != nil {
+		ready, reasons = false, append(reasons, reason{Code: "cluster", Message: err.Error()})
+	}
+	return ready, reasons
+}
+
+// members counts those that live.
+func (m *membership) members() (n int) {
+	for _, one := range m.cluster.Status().Members {
+		if !one.Dead {
+			n++
+		}
+	}
+	return n
+}
+
+// tell tells the siblings of every pipeline of ours what is the whole org's,
+// and keeps its history, until ctx is done.
+func (m *membership) tell(ctx context.Context) error {
+	every := time.NewTicker(shareEvery)
+	defer every.Stop()
+	for kept := time.Now(); ; {
+		select {
+		case <-every.C:
+		case <-ctx.Done():
+			return nil
+		}
+		keep := time.Since(kept) >= rememberEvery
+		if keep {
+			kept = time.Now()
+		}
+		for _, w := range m.daemon.pipelines.all() {
+			if err := m.tellOf(ctx, w.pipeline, keep); err != nil && ctx.Err() == nil {
+				w.log.Warn("what concerns the whole org is not told: the next word will tell it", "cause", err)
+			}
+		}
+	}
+}
+
+// tellOf tells of one partition, while it is ours.
+func (m *membership) tellOf(ctx context.Context, p *pipeline, keep bool) error {
+	if m.cluster.Holds(p.partition()) != nil {
+		return nil
+	}
+	word, err := json.Marshal(p.batcher.Share())
+	if err != nil {
+		return err
+	}
+	if err := m.share.Tell(p.partition(), word); err != nil || !keep {
+		return err
+	}
+	history, err := json.Marshal(p.batcher.History())
+	if err != nil {
+		return err
+	}
+	return m.bucket.Keep(ctx, p.settings.SFOrg, history)
+}
+
+// hear has a pipeline hear its siblings until ctx is done.
+func (p *pipeline) hear(ctx context.Context) error {
+	if p.cfg.member == nil {
+		return nil
+	}
+	stop, err := p.cfg.member.share.Hear(p.partition(), func(from cluster.Partition, word []byte) {
+		var s batcher.Share
+		if err := json.Unmarshal(word, &s); err != nil {
+			p.log.Warn("a sibling cannot be understood", "sibling", from.String(), "cause", err)
+			return
+		}
+		p.batcher.Hear(from.String(), s)
+	})
+	if err != nil {
+		return err
+	}
+	defer stop()
+	<-ctx.Done()
+	return nil
+}
+
+// history is what owners of the org's partitions have kept. It is only a
+// forecast's: what cannot be read is worth a line in the log.
+func (m *membership) history(org string, log *slog.Logger) (slots []batcher.Slot) {
+	kept, err := m.bucket.Kept(context.Background(), org) // two seconds at most
+	if err == nil && kept != nil {
+		err = json.Unmarshal(kept, &slots)
+	}
+	if err != nil {
+		log.Warn("the history of the API budget cannot be read: the forecast begins anew", "cause", err)
+		return nil
+	}
+	return slots
+}
