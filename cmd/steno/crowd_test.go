@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -136,7 +137,13 @@ func newCrowd(t *testing.T, url, token string, calls, connections int) *crowd {
 			t.Fatal(err)
 		}
 		c.clients = append(c.clients, one)
-		c.talking.Go(func() error { return one.Run(t.Context()) })
+		c.talking.Go(func() error {
+			err := one.Run(t.Context())
+			if err != nil && t.Context().Err() == nil {
+				t.Errorf("connection %d has ended: %v", n, err)
+			}
+			return err
+		})
 		c.talking.Go(func() error { return c.talk(one, n, calls/connections) })
 	}
 	return c
@@ -210,5 +217,24 @@ func (c *crowd) finish() {
 	close(c.enough)
 	if err := c.talking.Wait(); err != nil {
 		c.t.Fatal(err)
+	}
+}
+
+// report tells which calls wait, and for how long.
+func (c *crowd) report() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	waits := map[string]time.Time{}
+	for of, since := range c.waiting {
+		stream, _, _ := strings.Cut(of, "/")
+		if first, ok := waits[stream]; !ok || since.Before(first) {
+			waits[stream] = since
+		}
+	}
+	for stream, since := range waits {
+		c.t.Logf("%s waits for %v", stream, time.Since(since).Round(time.Millisecond))
+	}
+	for i, one := range c.clients {
+		c.t.Logf("client %d: %+v", i, one.Stats())
 	}
 }

@@ -14,7 +14,7 @@
 // The way of a message, and the file of each station:
 //
 //	door.go      who is let in, and what all connections share
-//	upstream.go  a connection to an owner
+//	upstream.go  a connection to an owner; who is connected does not wait for one
 //	link.go      a client's connection and those that it goes on in
 //	native.go    which message of the native protocol goes where
 //	pings.go     a ping that is answered once all owners have answered it

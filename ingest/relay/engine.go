@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -58,7 +57,7 @@ func (d *Door) serveEngine(w http.ResponseWriter, r *http.Request, org string) {
 	if call == "" && known {
 		e.decoder, _ = spoken.New(dialect.Options{Values: r.URL.Query()})
 	}
-	if e.decoder == nil && !e.connect(d, w, org, call) { // also where the URL has a fault, for the owner to say so
+	if e.decoder == nil && !e.connect(d, w, r, org, call) { // also where the URL has a fault, for the owner to say so
 		d.leave()
 		return
 	}
@@ -81,8 +80,8 @@ func (d *Door) serveEngine(w http.ResponseWriter, r *http.Request, org string) {
 
 // connect finds the owner before the engine is let in, or answers the engine as
 // the owner does.
-func (e *engine) connect(d *Door, w http.ResponseWriter, org, call string) (ok bool) {
-	u, response, err := d.dial(d.life, org, call, e.request)
+func (e *engine) connect(d *Door, w http.ResponseWriter, r *http.Request, org, call string) (ok bool) {
+	u, response, err := d.dialPatiently(r.Context(), org, call, e.request)
 	switch {
 	case err == nil:
 		e.up = u
@@ -143,10 +142,7 @@ func (e *engine) listen(frame []byte) (call string, decided bool) {
 func (e *engine) find(call string) (ok bool) {
 	u, _, err := e.door.dial(e.door.life, e.org, call, e.request)
 	if err != nil {
-		if !errors.Is(err, errNoOwner) {
-			e.door.cfg.Log.Error("an owner cannot be reached", "cause", err)
-		}
-		e.close(ending{code: websocket.CloseTryAgainLater, text: errNoOwner.Error()})
+		e.unreachable(err)
 		return false
 	}
 	if !e.add(u) {

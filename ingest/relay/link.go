@@ -132,6 +132,14 @@ func (l *link) close(how ending) {
 	}
 }
 
+// unreachable ends the link because an owner cannot be reached.
+func (l *link) unreachable(err error) {
+	if !errors.Is(err, errNoOwner) {
+		l.door.cfg.Log.Error("an owner cannot be reached", "cause", err)
+	}
+	l.close(ending{code: websocket.CloseTryAgainLater, text: errNoOwner.Error()})
+}
+
 // add takes an upstream in, and reads its answers from now on. It returns false
 // when the link is ending.
 func (l *link) add(u *upstream) (ok bool) {
@@ -220,7 +228,7 @@ func (l *link) hangUp() {
 
 // goodbye tells the client how the link ends.
 func (l *link) goodbye(how ending) {
-	if how.code == websocket.CloseGoingAway && l.native != nil && !l.native.toldToReconnect() {
+	if (how.code == websocket.CloseGoingAway || how.code == websocket.CloseTryAgainLater) && l.native != nil && !l.native.toldToReconnect() {
 		after := retryAfter/2 + rand.N(retryAfter)
 		l.say(websocket.TextMessage, []byte(`{"type":"reconnect","after":`+strconv.FormatInt(after.Milliseconds(), 10)+`}`))
 	}

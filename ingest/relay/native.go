@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 
@@ -141,7 +140,7 @@ func (n *native) owner(m message) *upstream {
 }
 
 // upstream connects to the owner of a call, unless that was done before. It
-// returns nil where nobody works on the call for too long: then the link ends.
+// returns nil where nobody works on the call: then the link ends.
 func (n *native) upstream(call string) *upstream {
 	if target, ok := n.door.cfg.Routes.Route(n.org, call); ok {
 		if u := n.at(target); u != nil {
@@ -149,14 +148,11 @@ func (n *native) upstream(call string) *upstream {
 		}
 	}
 	u, _, err := n.door.dial(n.door.life, n.org, call, n.request)
-	switch {
-	case errors.Is(err, errNoOwner):
-		n.close(ending{code: websocket.CloseTryAgainLater, text: err.Error()})
-	case err != nil:
-		n.door.cfg.Log.Error("an owner cannot be reached", "cause", err)
-		n.close(ending{code: websocket.CloseTryAgainLater, text: "the daemon that works on this call cannot be reached: come again"})
+	if err != nil {
+		n.unreachable(err)
+		return nil
 	}
-	if err != nil || !n.add(u) {
+	if !n.add(u) {
 		return nil
 	}
 	return u

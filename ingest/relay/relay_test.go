@@ -151,16 +151,13 @@ func TestTakeover(t *testing.T) {
 func TestPatience(t *testing.T) {
 	run(t, relay.Config{}, func(c *cluster) {
 		c.lose(0)
-		p := c.dialDoor("/v1/ingest")
-		p.send(open("a", callIn(0, 1)))
-		time.Sleep(4 * time.Second)
-		c.own(0)
-		p.wants(`{"type":"opened"`)
+		time.AfterFunc(4*time.Second, func() { c.own(0) })
+		p := c.dialDoor("/v1/ingest/vosk?call=" + callIn(0, 1))
 		p.ws.Close()
 		c.lose(0)
 		p = c.dialDoor("/v1/ingest")
-		p.send(open("a", callIn(0, 1)))
-		p.wants("close 1013")
+		p.send(open("a", callIn(0, 1))) // who is connected does not wait: it comes again
+		p.wants(`{"type":"reconnect"`, "close 1013")
 		if _, response, err := c.tryDoor("/v1/ingest/vosk?call=" + callIn(0, 1)); err == nil || response.StatusCode != http.StatusServiceUnavailable {
 			t.Errorf("got %v, want 503", response)
 		}

@@ -30,24 +30,36 @@ type upstream struct {
 // errNoOwner is why a client is turned away that has waited for long enough.
 var errNoOwner = errors.New("no daemon works on this call at the moment: come again")
 
-// dial connects to the owner of a call, as r asks for. While a partition moves
-// it waits for the next owner. An answer of the owner's that is no WebSocket is
-// returned with the error.
+// dial connects to the owner of a call, as r asks for. An answer of the owner's
+// that is no WebSocket is returned with the error.
 func (d *Door) dial(ctx context.Context, org, call string, r *http.Request) (*upstream, *http.Response, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, d.cfg.Patience, errNoOwner)
+	target, ok := d.cfg.Routes.Route(org, call)
+	if !ok {
+		return nil, nil, errNoOwner
+	}
+	ws, response, err := d.dialer.DialContext(ctx, address(target, r), d.header(target, r))
+	switch {
+	case err == nil:
+		ws.SetReadLimit(int64(d.cfg.MaxFrame))
+		return &upstream{target: target, call: call, ws: ws}, response, nil
+	case response == nil || passing(response.StatusCode):
+		return nil, nil, fmt.Errorf("%w: %w", errNoOwner, err)
+	}
+	return nil, response, fmt.Errorf("connect to the owner of %s/%d: %w", target.Org, target.Partition, err)
+}
+
+// dialPatiently is dial for a client that is not connected yet, and may wait:
+// while a partition moves nobody works on it. Once a client is connected nothing
+// waits: it may have gone and come back through another door meanwhile, and what
+// it had said here would take its streams over from there.
+func (d *Door) dialPatiently(ctx context.Context, org, call string, r *http.Request) (*upstream, *http.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.cfg.Patience)
 	defer cancel()
 	for {
 		changed := d.cfg.Routes.Changed()
-		target, ok := d.cfg.Routes.Route(org, call)
-		if ok {
-			ws, response, err := d.dialer.DialContext(ctx, address(target, r), d.header(target, r))
-			if err == nil {
-				ws.SetReadLimit(int64(d.cfg.MaxFrame))
-				return &upstream{target: target, call: call, ws: ws}, response, nil
-			}
-			if response != nil && !passing(response.StatusCode) {
-				return nil, response, fmt.Errorf("connect to the owner of %s/%d: %w", target.Org, target.Partition, err)
-			}
+		u, response, err := d.dial(ctx, org, call, r)
+		if !errors.Is(err, errNoOwner) {
+			return u, response, err
 		}
 		again := time.NewTimer(retryEvery)
 		select {
@@ -57,7 +69,7 @@ func (d *Door) dial(ctx context.Context, org, call string, r *http.Request) (*up
 		}
 		again.Stop()
 		if ctx.Err() != nil {
-			return nil, nil, errNoOwner
+			return nil, nil, err
 		}
 	}
 }
