@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -104,12 +103,6 @@ func (c *cluster) steady() {
 	defer func() {
 		if c.t.Failed() {
 			c.crowd.report()
-			for i, v := range c.daemons { // DEBUG
-				_, body, _ := v.get("/debug/pprof/goroutine?debug=2")
-				_ = os.WriteFile(fmt.Sprintf("/tmp/dump-%d.txt", i), []byte(body), 0o600)
-				_, body, _ = v.get("/status.json")
-				_ = os.WriteFile(fmt.Sprintf("/tmp/status-%d.json", i), []byte(body), 0o600)
-			}
 		}
 	}()
 	c.daemons[0].awaitFor("what is said is acknowledged at once", time.Minute, func() bool {

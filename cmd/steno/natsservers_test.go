@@ -56,7 +56,7 @@ func newNATSServers(t *testing.T, s *site, dirs [3]string) []*natsServer {
 		routes = append(routes, "nats://"+n.host.address+":"+n.route)
 	}
 	for i, n := range all {
-		n.config = filepath.Join(dirs[i], "nats.conf")
+		n.config = filepath.Join(t.TempDir(), "nats.conf")
 		text := fmt.Sprintf(`server_name: %s
 listen: %s:%s
 http: %s:%s
@@ -92,7 +92,7 @@ func (n *natsServer) start() {
 
 func (n *natsServer) kill() {
 	if n.process != nil {
-		_ = n.process.Process.Kill() // `ip netns exec` has become the server
+		_ = n.process.Process.Kill() // nsenter has become the server
 		_ = n.process.Wait()
 		n.process = nil
 	}

@@ -25,7 +25,7 @@ const (
 	// closeWait is how long the last answers and close frames may take.
 	closeWait = 2 * time.Second
 	// retryAfter is what a client is asked to wait that finds no owner.
-	retryAfter = 2 * time.Second
+	retryAfter = time.Second
 	// retryEvery is how often an owner is called that does not answer, where no
 	// other owner is announced.
 	retryEvery = 100 * time.Millisecond

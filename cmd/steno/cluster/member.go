@@ -44,14 +44,15 @@ func (c *Cluster) join(ctx context.Context, last *session) (*session, error) {
 	} else if err := c.enter(ctx, s); err != nil {
 		return nil, err
 	}
-	for ctx.Err() == nil {
+	for told := false; ctx.Err() == nil; {
 		sent := time.Now()
 		err := c.write(ctx, s)
 		if err == nil && time.Since(sent) < fencedAfter {
 			s.confirmed = sent
 			return s, nil
 		}
-		if err != nil && !errors.Is(err, errTaken) {
+		if err != nil && !errors.Is(err, errTaken) && !told {
+			told = true
 			c.cfg.Log.Warn("this member's first heartbeat is not written yet", "error", err)
 		}
 		if err := c.find(ctx, s); errors.Is(err, errDisplaced) {
