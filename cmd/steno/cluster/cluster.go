@@ -47,9 +47,11 @@ type Cluster struct {
 
 	mu      sync.Mutex
 	orgs    map[string]int         // guarded by mu; never changed, only replaced
+	known   string                 // guarded by mu; their fingerprint
 	view    *view                  // guarded by mu
 	session *session               // guarded by mu; nil while there is none
 	changed chan struct{}          // guarded by mu; closed when who owns what has changed
+	changes uint64                 // guarded by mu; how often that was
 	held    map[Partition]struct{} // guarded by mu; of which Holds says nil, for as long as the session does
 
 	turn chan struct{} // size 1: the turn loop has something to do
@@ -61,7 +63,7 @@ func New(cfg Config, bucket *Bucket) *Cluster { return newCluster(cfg, bucket) }
 
 func newCluster(cfg Config, store store) *Cluster {
 	return &Cluster{
-		cfg: cfg, store: store, orgs: maps.Clone(cfg.Orgs), view: newView(cfg.ID), changed: make(chan struct{}), held: map[Partition]struct{}{},
+		cfg: cfg, store: store, orgs: maps.Clone(cfg.Orgs), known: fingerprint(cfg.Orgs), view: newView(cfg.ID), changed: make(chan struct{}), held: map[Partition]struct{}{},
 		turn: make(chan struct{}, 1), beat: make(chan struct{}, 1),
 	}
 }
@@ -115,10 +117,10 @@ func (c *Cluster) SetOrgs(ctx context.Context, orgs map[string]int) error {
 		return err
 	}
 	c.mu.Lock()
-	c.orgs = maps.Clone(orgs)
+	c.orgs, c.known = maps.Clone(orgs), fingerprint(orgs)
+	c.notify()
 	c.mu.Unlock()
 	wake(c.beat)
-	wake(c.turn)
 	return nil
 }
 
@@ -194,6 +196,7 @@ func (c *Cluster) Changed() <-chan struct{} {
 
 // notify has all who look, look again. The caller holds mu.
 func (c *Cluster) notify() {
+	c.changes++
 	close(c.changed)
 	c.changed = make(chan struct{})
 	wake(c.turn)

@@ -112,6 +112,35 @@ func TestWhatDoesNotOpenGoesToAnother(t *testing.T) {
 			t.Error(err)
 		}
 		r.within(10*time.Second, "what a cannot open is open at c", r.owned)
+		time.Sleep(5 * time.Second)
+		opens := r.opens
+		time.Sleep(ailingFor / 2)
+		if r.opens > opens {
+			t.Errorf("%d more tries within half a minute", r.opens-opens)
+		}
+		a.mu.Lock()
+		a.bad = nil
+		a.mu.Unlock()
+		r.within(2*ailingFor, "a takes its share again", r.settled)
+	})
+}
+
+// Where no member opens anything, they try for ever: the trouble may be the
+// bucket's servers.
+func TestWhatOpensNowhere(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig, a, b, c *daemon) {
+		bad := func(err error) {
+			for _, d := range []*daemon{a, c} {
+				d.mu.Lock()
+				d.bad = err
+				d.mu.Unlock()
+			}
+		}
+		bad(errOpen)
+		r.die(b)
+		time.Sleep(time.Minute)
+		bad(nil)
+		r.within(ailingFor+10*time.Second, "once they open, they do", r.owned)
 	})
 }
 

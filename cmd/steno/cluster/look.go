@@ -3,16 +3,21 @@ package cluster
 import (
 	"maps"
 	"slices"
+	"time"
 )
 
 // look is what one turn goes by: a copy of the view.
 type look struct {
+	at     uint64 // counts the changes of the view
+	known  string // the orgs' fingerprint
+	leaver string // us, where we leave
+	takes  bool   // we are among peers
 	whole  bool
 	peers  []string // who shares what there is; without us where we leave
 	agreed bool     // all who live know the same orgs
 	orgs   map[string]int
 	owners map[Partition]seenOwner
-	holder map[Partition]*seenMember // of those that are not free
+	holder map[Partition]*seenMember // of those that are not free; of them only what never changes
 	dead   []seenMember              // of which nothing is left but their entry
 }
 
@@ -20,18 +25,22 @@ type look struct {
 func (c *Cluster) look(leaving bool) *look {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	known := fingerprint(c.orgs)
 	l := &look{
-		whole: c.view.whole, peers: c.view.peers(known), agreed: c.view.agreed(known), orgs: c.orgs,
+		at: c.changes, known: c.known, whole: c.view.whole, peers: c.view.peers(c.known), agreed: c.view.agreed(c.known), orgs: c.orgs,
 		owners: maps.Clone(c.view.owners), holder: map[Partition]*seenMember{},
 	}
-	if leaving {
+	healthy := slices.ContainsFunc(l.peers, func(id string) bool { return id != c.cfg.ID && !c.view.members[id].Ailing })
+	ailing := c.session != nil && time.Now().Before(c.session.ailing)
+	if leaving || ailing && healthy { // though our entry may not say so yet
 		l.peers = slices.DeleteFunc(l.peers, func(id string) bool { return id == c.cfg.ID })
 	}
+	if leaving {
+		l.leaver = c.cfg.ID
+	}
+	l.takes = slices.Contains(l.peers, c.cfg.ID)
 	for p := range l.owners {
 		if m := c.view.holder(p); m != nil {
-			held := *m
-			l.holder[p] = &held
+			l.holder[p] = m
 		}
 	}
 	l.dead = c.view.remains()
@@ -46,7 +55,7 @@ func (l *look) plan() map[Partition]string {
 		holder := l.holder[p]
 		_, peer := slices.BinarySearch(l.peers, o.Member)
 		switch {
-		case o.unknown, holder != nil && !peer && !holder.Leaving:
+		case o.unknown, holder != nil && !peer && !holder.Leaving && holder.ID != l.leaver:
 			fixed[p] = o.Member
 		case o.Member != "":
 			owners[p] = o.Member

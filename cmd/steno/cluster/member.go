@@ -109,7 +109,7 @@ func (c *Cluster) write(ctx context.Context, s *session) error {
 	c.mu.Lock()
 	m := member{
 		ID: c.cfg.ID, Address: c.cfg.Address, Version: c.cfg.Version, Session: s.id,
-		Leaving: s.leaving, Ailing: time.Now().Before(s.ailing), Orgs: fingerprint(c.orgs),
+		Leaving: s.leaving, Ailing: time.Now().Before(s.ailing), Orgs: c.known,
 	}
 	c.mu.Unlock()
 	value, err := json.Marshal(m)

@@ -16,7 +16,11 @@ type memory struct {
 	revision uint64
 	last     map[string]entry
 	watchers map[*cable][]chan entry
+	traffic  traffic
 }
+
+// traffic counts what goes to and from the memory.
+type traffic struct{ writes, written, delivered, deliveredBytes int }
 
 func newMemory() *memory {
 	return &memory{last: map[string]entry{}, watchers: map[*cable][]chan entry{}}
@@ -32,9 +36,13 @@ func (m *memory) write(key string, value []byte, revision uint64, deleted bool) 
 	m.revision++
 	e := entry{key: key, value: value, revision: m.revision, deleted: deleted}
 	m.last[key] = e
+	m.traffic.writes++
+	m.traffic.written += len(key) + len(value)
 	for _, all := range m.watchers {
 		for _, w := range all {
 			w <- e
+			m.traffic.delivered++
+			m.traffic.deliveredBytes += len(key) + len(value)
 		}
 	}
 	return m.revision, nil
@@ -138,10 +146,10 @@ func (c *cable) remove(ctx context.Context, key string, revision uint64) error {
 func (c *cable) watch(ctx context.Context, f func(entry)) error {
 	all, news := c.follow(c)
 	defer c.unfollow(c, news)
+	if err := c.pass(ctx, func() error { return nil }); err != nil {
+		return err
+	}
 	for _, e := range append(all, entry{}) {
-		if err := c.pass(ctx, func() error { return nil }); err != nil {
-			return err
-		}
 		f(e)
 	}
 	for {
@@ -151,6 +159,9 @@ func (c *cable) watch(ctx context.Context, f func(entry)) error {
 				return err
 			}
 			f(e)
+			for range len(news) { // what came meanwhile comes along
+				f(<-news)
+			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

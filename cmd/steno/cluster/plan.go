@@ -26,7 +26,9 @@ func Plan(members []string, owners map[Partition]string, orgs map[string]int) ma
 	for o := range t.orgs {
 		t.spread(o)
 	}
-	t.level()
+	if !t.done() {
+		t.level()
+	}
 	return t.named(owners)
 }
 
@@ -36,8 +38,8 @@ type table struct {
 	members []string // sorted
 	orgs    []string // sorted
 	size    []int    // partitions, by org
-	has     [][]int  // by org and member, now
-	want    [][]int  // by org and member, as planned
+	has     [][]int  // by member and org, now
+	want    [][]int  // by member and org, as planned
 	total   []int    // of want, by member
 	low     int      // the least that a member should have of all
 	high    int      // and the most
@@ -52,14 +54,16 @@ func newTable(members []string, owners map[Partition]string, orgs map[string]int
 		place[org] = o
 		t.size = append(t.size, orgs[org])
 		t.low += orgs[org]
-		t.has, t.want = append(t.has, make([]int, m)), append(t.want, make([]int, m))
+	}
+	for range t.members {
+		t.has, t.want = append(t.has, make([]int, len(t.orgs))), append(t.want, make([]int, len(t.orgs)))
 	}
 	t.low, t.high = t.low/m, (t.low+m-1)/m
 	for p, owner := range owners {
 		o, known := place[p.Org]
 		j, live := slices.BinarySearch(t.members, owner)
 		if known && live && p.Number < t.size[o] {
-			t.has[o][j]++
+			t.has[j][o]++
 		}
 	}
 	return t
@@ -74,7 +78,7 @@ func (t *table) spread(o int) {
 		order[j] = j
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
-		if x, y := t.has[o][a] > least, t.has[o][b] > least; x != y {
+		if x, y := t.has[a][o] > least, t.has[b][o] > least; x != y {
 			if x {
 				return -1
 			}
@@ -83,12 +87,22 @@ func (t *table) spread(o int) {
 		return t.total[a] - t.total[b]
 	})
 	for i, j := range order {
-		t.want[o][j] = least
+		t.want[j][o] = least
 		if i < more {
-			t.want[o][j]++
+			t.want[j][o]++
 		}
-		t.total[j] += t.want[o][j]
+		t.total[j] += t.want[j][o]
 	}
+}
+
+// done says that nothing is to move at all, which is how it mostly is.
+func (t *table) done() bool {
+	for j := range t.want {
+		if !slices.Equal(t.want[j], t.has[j]) {
+			return false
+		}
+	}
+	return slices.Min(t.total) >= t.low && slices.Max(t.total) <= t.high
 }
 
 // unlevel is what a member costs that has one too many or too few, against the
@@ -111,8 +125,8 @@ func (t *table) level() {
 		for i := range len(path) - 1 {
 			from, to := path[i], path[i+1]
 			o := x.org[from][to]
-			t.want[o][from]--
-			t.want[o][to]++
+			t.want[from][o]--
+			t.want[to][o]++
 		}
 		t.total[path[0]]--
 		t.total[path[len(path)-1]]++
@@ -136,8 +150,10 @@ func newExchange(t *table) *exchange {
 	for range t.members {
 		x.cost, x.org = append(x.cost, make([]int, len(t.members))), append(x.org, make([]int, len(t.members)))
 	}
-	for j := range t.members {
-		x.price(j)
+	for from := range t.members {
+		for to := range t.members {
+			x.pair(from, to)
+		}
 	}
 	return x
 }
@@ -152,15 +168,17 @@ func (x *exchange) price(j int) {
 
 func (x *exchange) pair(from, to int) {
 	x.cost[from][to] = impossible
-	for o, want := range x.t.want {
-		if want[from] <= want[to] {
+	wants, has := x.t.want[from], x.t.has[from]
+	wantsTo, hasTo := x.t.want[to][:len(wants)], x.t.has[to][:len(wants)]
+	for o, want := range wants {
+		if want <= wantsTo[o] {
 			continue
 		}
-		cost, has := 0, x.t.has[o]
-		if want[from] <= has[from] {
+		cost := 0
+		if want <= has[o] {
 			cost++
 		}
-		if want[to] < has[to] {
+		if wantsTo[o] < hasTo[o] {
 			cost--
 		}
 		if cost < x.cost[from][to] {
@@ -230,24 +248,23 @@ func (t *table) taking(j int) int {
 func (t *table) named(owners map[Partition]string) map[Partition]string {
 	plan := map[Partition]string{}
 	for o, org := range t.orgs {
-		want := t.want[o]
 		var rest []Partition
 		for n := range t.size[o] {
 			p := Partition{org, n}
-			if j, live := slices.BinarySearch(t.members, owners[p]); live && want[j] > 0 {
+			if j, live := slices.BinarySearch(t.members, owners[p]); live && t.want[j][o] > 0 {
 				plan[p] = t.members[j]
-				want[j]--
+				t.want[j][o]--
 				continue
 			}
 			rest = append(rest, p)
 		}
 		j := 0
 		for _, p := range rest {
-			for want[j] == 0 {
+			for t.want[j][o] == 0 {
 				j++
 			}
 			plan[p] = t.members[j]
-			want[j]--
+			t.want[j][o]--
 		}
 	}
 	return plan

@@ -36,6 +36,7 @@ type rig struct {
 	stop    chan struct{}
 	watched sync.WaitGroup
 	slow    time.Duration // what Open and Close take, at most
+	step    time.Duration // between two looks
 
 	mu     sync.Mutex
 	faults []string                // guarded by mu
@@ -44,14 +45,16 @@ type rig struct {
 	opens  int                     // guarded by mu
 }
 
-func newRig(orgs map[string]int) *rig {
-	r := &rig{memory: newMemory(), orgs: orgs, stop: make(chan struct{}), slow: 100 * time.Millisecond, closed: map[Partition]time.Time{}}
+func newRig(orgs map[string]int) *rig { return newRigOf(orgs, 10*time.Millisecond) }
+
+func newRigOf(orgs map[string]int, step time.Duration) *rig {
+	r := &rig{memory: newMemory(), orgs: orgs, stop: make(chan struct{}), slow: 100 * time.Millisecond, step: step, closed: map[Partition]time.Time{}}
 	r.watched.Go(func() {
 		for {
 			select {
 			case <-r.stop:
 				return
-			case <-time.After(20 * time.Millisecond):
+			case <-time.After(2 * step):
 				r.inspect()
 			}
 		}
@@ -190,7 +193,7 @@ func (r *rig) within(d time.Duration, what string, f func() bool) time.Duration 
 			r.fault("%s: not after %v", what, d)
 			break
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(r.step)
 	}
 	return time.Since(begun)
 }

@@ -42,7 +42,7 @@ func (c *Cluster) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	s := Status{Member: c.cfg.ID, Fenced: c.fenced() != nil, Agreed: c.view.agreed(fingerprint(c.orgs)), Seen: c.view.echoed}
+	s := Status{Member: c.cfg.ID, Fenced: c.fenced() != nil, Agreed: c.view.agreed(c.known), Seen: c.view.echoed}
 	if !s.Seen.IsZero() {
 		s.Heard = now.Sub(s.Seen).Seconds()
 	}

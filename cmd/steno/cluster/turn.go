@@ -13,6 +13,7 @@ const (
 	turnPause   = 30 * time.Millisecond // between two turns: many changes at once are one
 	steadyAfter = time.Second           // of unchanged members: partitions of living members move
 	maxGiving   = 8                     // of them at once
+	planFor     = 2 * time.Second
 )
 
 // turns brings what this member has to what the plan says:
@@ -25,6 +26,9 @@ const (
 //	C5  it releases what it is said to own and does not, since an answer was lost
 //	C6  it takes away the entry of one that is dead and owns nothing any more: a
 //	    newcomer would have to wait until it is dead for it too
+//	C7  it keeps to a plan for planFor, unless the members or the orgs change: all
+//	    have made it of the same, and while some carry their part out, others
+//	    would find another that is as good, and the parts would not fit
 type turns struct {
 	c       *Cluster
 	s       *session
@@ -35,7 +39,11 @@ type turns struct {
 	running sync.WaitGroup
 
 	peers   []string
-	since   time.Time // when peers last changed
+	plan    map[Partition]string // nil: to be made anew
+	known   string               // the orgs that it is of
+	at      uint64               // the change of the view that it is of
+	planned time.Time            // when it was made
+	since   time.Time            // when peers last changed
 	leaving bool
 }
 
@@ -105,7 +113,7 @@ func (t *turns) turn(now time.Time) {
 		return
 	}
 	if !slices.Equal(l.peers, t.peers) {
-		t.peers, t.since = l.peers, now
+		t.peers, t.since, t.plan = l.peers, now, nil
 		t.c.mu.Lock()
 		t.c.notify()
 		t.c.mu.Unlock()
@@ -118,7 +126,10 @@ func (t *turns) turn(now time.Time) {
 			one.lose()
 		}
 	}
-	plan := l.plan()
+	if t.plan == nil || l.known != t.known || l.at != t.at && now.Sub(t.planned) >= planFor { // C7
+		t.plan, t.known, t.at, t.planned = l.plan(), l.known, l.at, now
+	}
+	plan := t.plan
 	t.handOver(plan, now, l)
 	for p, was := range l.owners {
 		if t.tenures[p] == nil && was.Session == t.s.id && plan[p] != t.c.cfg.ID { // C5
@@ -126,7 +137,7 @@ func (t *turns) turn(now time.Time) {
 		}
 	}
 	for p, want := range plan {
-		if t.tenures[p] == nil && want == t.c.cfg.ID && l.isFree(p, t.s.id) { // C1
+		if l.takes && t.tenures[p] == nil && want == t.c.cfg.ID && l.isFree(p, t.s.id) { // C1
 			t.begin(p, l.owners[p], "")
 		}
 	}

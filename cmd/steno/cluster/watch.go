@@ -32,11 +32,11 @@ func (c *Cluster) watch(ctx context.Context) error {
 	next := c.view.renewed()
 	c.mu.Unlock()
 	return c.store.watch(ctx, func(e entry) {
-		if e.key == memberKey(c.cfg.ID) {
-			deaf.Reset(2 * deafAfter)
-		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		if !next.whole || e.key == memberKey(c.cfg.ID) { // the beginning may be long
+			deaf.Reset(2 * deafAfter)
+		}
 		changed := next.apply(time.Now(), e)
 		if e.key == "" {
 			next.inherit(c.view)
