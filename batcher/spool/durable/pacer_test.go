@@ -57,7 +57,7 @@ func crowd(now time.Time, n int) *pacer { return &pacer{since: now, share: n} }
 
 func TestAFrameWaitsForItsShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &Spool{appended: make(chan struct{}, 1), store: &store{write: &nats.Conn{}}}
+		s := &Spool{appended: make(chan struct{}, 1), store: &store{Connection: &Connection{write: &nats.Conn{}}}}
 		appending, stop := context.WithCancel(t.Context())
 		var appenders sync.WaitGroup
 		defer appenders.Wait()
