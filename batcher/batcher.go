@@ -99,7 +99,7 @@ func (b *Batcher) Learn(u Usage) {
 }
 
 // Share is what siblings must be told again and again, once a second or so, as
-// long as Run runs.
+// long as Run runs. Where Limits.Siblings is none it says nothing.
 func (b *Batcher) Share() Share { return *b.share.Load() }
 
 // Hear tells what a sibling, a Batcher that works on other calls of the same
@@ -332,10 +332,11 @@ func (b *Batcher) abandon() error {
 	return nil
 }
 
-// tell makes the share of the moment known, where it has changed.
+// tell makes the share of the moment known, where it has changed and somebody
+// may want to know.
 func (b *Batcher) tell() {
-	if now := b.packer.share(); now != *b.share.Load() {
-		b.share.Store(&now)
+	if b.cfg.Limits.Siblings > 0 && b.packer.share() != *b.share.Load() {
+		b.share.Store(new(b.packer.share()))
 	}
 }
 
