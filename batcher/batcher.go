@@ -19,6 +19,7 @@ import (
 // Config is what a Batcher works with.
 type Config struct {
 	Limits    Limits
+	Name      string // among the siblings, where there are any
 	Spool     spool.Spool
 	Sender    Sender
 	History   []Slot          // what an earlier Batcher's History returned, or nil: the forecast goes by it
@@ -75,7 +76,7 @@ func New(cfg Config) *Batcher {
 		leaving:  make(chan struct{}),
 	}
 	b.packer.pace.budget.recall(cfg.History)
-	b.packer.life = rand.Uint64()
+	b.packer.name, b.packer.life = cfg.Name, rand.Uint64()
 	b.share.Store(new(b.packer.share()))
 	b.showPace(time.Now())
 	b.meter = newMeter(cfg.Metrics, b.Pace)
@@ -102,7 +103,7 @@ func (b *Batcher) Learn(u Usage) {
 // long as Run runs. Where Limits.Siblings is none it says nothing.
 func (b *Batcher) Share() Share { return *b.share.Load() }
 
-// Hear tells what a sibling, a Batcher that works on other calls of the same
+// Hear tells what a sibling of that name, a Batcher that works on other calls of the same
 // org, has told. It never waits: what is too much is dropped, since the next
 // one says it again.
 func (b *Batcher) Hear(from string, s Share) {

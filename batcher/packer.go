@@ -74,6 +74,7 @@ type packer struct {
 	pace     pace
 	endings  endings
 	siblings siblings
+	name     string    // among the siblings
 	life     uint64    // see Share
 	over     []Settled // rejected by R10, until the caller takes them
 	goodAt   time.Time // when the newest request left that the org has taken
@@ -277,10 +278,10 @@ func (p *packer) wake(now time.Time) time.Time {
 	opens, _ := p.opens(now)
 	switch {
 	case b == nil && p.stale.first() == nil && p.apart.first() == nil:
+	case now.Before(p.siblingsHold()):
+		sooner(later(p.siblingsHold(), p.gate.until))
 	case now.Before(p.gate.until):
 		sooner(p.gate.until)
-	case p.gate.trouble == None && now.Before(p.siblings.held()):
-		sooner(p.siblings.held())
 	case p.inFlight >= p.admits(now):
 		// The next outcome wakes.
 	case opens.After(now):

@@ -269,7 +269,7 @@ func (w *world) checkOrder() {
 // due is still there.
 func (w *world) checkWait() {
 	p := w.b.p
-	if opens, _ := p.opens(w.b.now); opens.After(w.b.now) || p.inFlight >= p.gate.admits(w.b.now, p.flight.bound) {
+	if opens, _ := p.opens(w.b.now); opens.After(w.b.now) || p.inFlight >= p.admits(w.b.now) {
 		return
 	}
 	ready := 0

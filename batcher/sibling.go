@@ -21,9 +21,8 @@ const silence = 3 * time.Second
 //	    own: the budget is the org's. The first word of one that was not known
 //	    is where counting begins, since what it counted before is in the history;
 //	    of a new life of one that was known all counts
-//	S2  while a sibling's gate is shut, ours is too, unless it was shut by an
-//	    answer of our own: so only who has met the trouble tries whether it is
-//	    over
+//	S2  while a sibling's gate is shut, ours is too. Only who has met the trouble
+//	    tries whether it is over, and of several who have the first by name
 //	S3  one that has told nothing for silence holds nobody back
 type siblings map[string]*sibling
 
@@ -48,10 +47,10 @@ func (p *packer) hear(now time.Time, from string, s Share) {
 	}
 }
 
-// held is until when siblings hold an open gate shut (S2, S3).
-func (s siblings) held() (until time.Time) {
-	for _, one := range s {
-		if one.share.Trouble != None {
+// siblingsHold is until when siblings hold our requests back (S2, S3).
+func (p *packer) siblingsHold() (until time.Time) {
+	for name, one := range p.siblings {
+		if one.share.Trouble != None && (p.gate.trouble == None || name < p.name) {
 			until = later(until, one.at.Add(silence))
 		}
 	}
@@ -60,7 +59,7 @@ func (s siblings) held() (until time.Time) {
 
 // admits says how many requests may be in flight now.
 func (p *packer) admits(now time.Time) int {
-	if p.gate.trouble == None && now.Before(p.siblings.held()) {
+	if now.Before(p.siblingsHold()) {
 		return 0
 	}
 	return p.gate.admits(now, p.flight.bound)

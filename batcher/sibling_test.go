@@ -7,6 +7,7 @@ import (
 
 func TestSiblingsGateIsOurs(t *testing.T) {
 	b := newBench(t, limits)
+	b.p.name = "2"
 	b.say("a:x!")
 	b.p.hear(b.now, "1", Share{Life: 7, Trouble: Down})
 	b.want("S2: a sibling holds the org back")
@@ -28,9 +29,11 @@ func TestSiblingsGateIsOurs(t *testing.T) {
 
 	b.answer(Result{Verdict: Retry}, Down)
 	b.p.hear(b.now, "1", Share{Life: 7, Trouble: Down})
+	b.p.hear(b.now, "3", Share{Life: 9, Trouble: Down})
 	b.pass(time.Second)
-	b.p.hear(b.now, "1", Share{Life: 7, Trouble: Down})
-	b.want("S2: what we have met we try ourselves", "a[2] single")
+	b.want("S2: both have met it, and the other is the first by name")
+	b.p.hear(b.now, "1", Share{Life: 7})
+	b.want("S2: now we are", "a[2] single")
 	if got := b.p.share().Trouble; got != Down {
 		t.Errorf("tells %v until the try has gone well, want %v", got, Down)
 	}

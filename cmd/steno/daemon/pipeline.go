@@ -98,7 +98,7 @@ func (p *pipeline) wire() {
 			MaxWait: s.BatchMaxWait, StretchWait: s.BatchStretchWait, Reserve: s.APIReserve, MixSpeakers: s.BatchSpeakers == "mixed",
 			Grace: s.BatchGrace, EndGrace: s.BatchEndGrace, Siblings: max(1, p.cfg.partitions) - 1,
 		},
-		Spool: watched, Sender: p.sender(), OnSettled: p.settled, Metrics: p.set, Log: p.log,
+		Name: p.name, Spool: watched, Sender: p.sender(), OnSettled: p.settled, Metrics: p.set, Log: p.log,
 		History: p.history(),
 	})
 	doors := s.ingestConfig()
