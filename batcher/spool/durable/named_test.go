@@ -1,10 +1,8 @@
 package durable_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,7 +14,7 @@ import (
 )
 
 // connect shares one connection.
-func connect(t *testing.T, url string) *durable.Connection {
+func connect(t testing.TB, url string) *durable.Connection {
 	t.Helper()
 	c, err := durable.Connect(url)
 	if err != nil {
@@ -208,28 +206,40 @@ func TestStaleWriterIsRefused(t *testing.T) {
 	}
 }
 
-// TestOpeningsOnThreeServers measures what a take-over waits for.
-func TestOpeningsOnThreeServers(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes some seconds")
-	}
-	const spools = 20
-	conn := connect(t, spooltest.URLs(spooltest.Servers(t, 3)))
-	for round, what := range []string{"made", "opened, empty", "opened, with ten utterances"} {
-		var took []time.Duration
-		for i := range spools {
-			began := time.Now()
-			s, err := durable.Open(context.Background(), durable.Config{Name: fmt.Sprint(i), Conn: conn, Lease: allOurs, Replicas: 3})
-			if err != nil {
-				t.Fatal(err)
-			}
-			took = append(took, time.Since(began))
-			if round == 1 {
-				say(t, s, 1, 10, "a")
-			}
-			closeIt(t, s)
+// BenchmarkOpenOnThreeServers is what a take-over of a partition waits for:
+//
+//	go test ./batcher/spool/durable -run - -bench ThreeServers
+func BenchmarkOpenOnThreeServers(b *testing.B) {
+	conn := connect(b, spooltest.URLs(spooltest.Servers(b, 3)))
+	open := func(name string) *durable.Spool {
+		s, err := durable.Open(b.Context(), durable.Config{Name: name, Conn: conn, Lease: allOurs, Replicas: 3})
+		if err != nil {
+			b.Fatal(err)
 		}
-		slices.Sort(took)
-		t.Logf("%s: median %v, longest %v", what, took[spools/2].Round(time.Millisecond), took[spools-1].Round(time.Millisecond))
+		return s
+	}
+	made := 0
+	b.Run("a new one", func(b *testing.B) {
+		for b.Loop() {
+			s := open(fmt.Sprint(made))
+			made++
+			b.StopTimer()
+			closeIt(b, s)
+			b.StartTimer()
+		}
+	})
+	for _, waiting := range []uint64{0, 10, 1000} {
+		name := fmt.Sprint("with ", waiting, " that wait")
+		b.Run(name, func(b *testing.B) {
+			s := open(fmt.Sprint("with-", waiting))
+			say(b, s, 1, waiting, "a")
+			closeIt(b, s)
+			for b.Loop() {
+				s := open(fmt.Sprint("with-", waiting))
+				b.StopTimer()
+				closeIt(b, s)
+				b.StartTimer()
+			}
+		})
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 // Servers starts n JetStream servers of this process on free ports of this
 // machine, which sync always; more than one are a cluster with a leader.
-func Servers(t *testing.T, n int) []*server.Server {
+func Servers(t testing.TB, n int) []*server.Server {
 	t.Helper()
 	routes := freeAddresses(t, n)
 	var all []*server.Server
@@ -80,7 +80,7 @@ func anyLeads(all []*server.Server) bool {
 	return false
 }
 
-func freeAddresses(t *testing.T, n int) (all []string) {
+func freeAddresses(t testing.TB, n int) (all []string) {
 	t.Helper()
 	for range n {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -93,7 +93,7 @@ func freeAddresses(t *testing.T, n int) (all []string) {
 	return all
 }
 
-func hostPort(t *testing.T, address string) (host string, port int) {
+func hostPort(t testing.TB, address string) (host string, port int) {
 	t.Helper()
 	a, err := net.ResolveTCPAddr("tcp", address)
 	if err != nil {
