@@ -158,7 +158,7 @@ func TestOwnerAndStatus(t *testing.T) {
 		}
 		changed := a.c.Changed()
 		s := b.c.Status()
-		if len(s.Members) != 3 || len(s.Partitions) != 10 || s.Fenced || !s.Agreed || s.Member != "b" {
+		if len(s.Members) != 3 || len(s.Partitions) != 10 || s.Fenced || !s.Agreed || s.Lag > 1 || s.Member != "b" {
 			t.Errorf("status %+v", s)
 		}
 		for _, m := range s.Members {

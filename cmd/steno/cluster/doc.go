@@ -23,8 +23,11 @@
 //	plan.go       who should own what: a pure function with numbered rules
 //	view.go       what a member knows of all others, from one watch: numbered rules
 //	member.go     the heartbeat, the fence, sessions
+//	watch.go      the watch
+//	cluster.go    what the rest of the program asks: Run, Holds, Owner
+//	turn.go       the loop that brings what we have to what the plan says: numbered rules
+//	look.go       what one turn of it goes by
 //	claim.go      tenure: how one partition is taken, held and handed over
-//	cluster.go    the loop that compares the plan with what there is
 //	status.go     what people and the monitor see of it
 //	share.go      what the owners of an org tell one another
 //	store.go      the little of a bucket that all this needs; bucket.go: JetStream's

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -70,11 +71,13 @@ type cable struct {
 	cut   sync.Mutex // held while it is
 	rng   *rand.Rand
 	dice  sync.Mutex
-	loses bool
+	loses atomic.Bool
 }
 
 func newCable(m *memory, seed uint64) *cable {
-	return &cable{memory: m, rng: rand.New(rand.NewPCG(seed, 1)), loses: seed%2 == 0}
+	c := &cable{memory: m, rng: rand.New(rand.NewPCG(seed, 1))}
+	c.loses.Store(seed%2 == 0)
+	return c
 }
 
 func (c *cable) upTo(d time.Duration) time.Duration {
@@ -90,7 +93,7 @@ func (c *cable) pass(ctx context.Context, f func() error) error {
 	go func() {
 		time.Sleep(c.upTo(5 * time.Millisecond))
 		for !c.cut.TryLock() {
-			if c.loses && ctx.Err() != nil {
+			if c.loses.Load() && ctx.Err() != nil {
 				return
 			}
 			time.Sleep(10 * time.Millisecond)

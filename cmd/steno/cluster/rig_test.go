@@ -30,8 +30,8 @@ type daemon struct {
 // rig is a cluster in a bubble.
 type rig struct {
 	memory  *memory
-	orgs    map[string]int
-	daemons []*daemon
+	orgs    map[string]int // guarded by mu; only replaced
+	daemons []*daemon      // guarded by mu
 	started int
 	stop    chan struct{}
 	watched sync.WaitGroup
@@ -91,6 +91,8 @@ func (r *rig) everyone() []*daemon {
 }
 
 func (r *rig) partitions() (all []Partition) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for org, n := range r.orgs {
 		for number := range n {
 			all = append(all, Partition{org, number})
@@ -116,7 +118,7 @@ func (r *rig) start(id string) *daemon {
 
 // die takes a member away as SIGKILL does: nothing that it says arrives.
 func (r *rig) die(d *daemon) {
-	d.link.loses = true
+	d.link.loses.Store(true)
 	d.link.cut.Lock()
 	d.kill()
 	<-d.done

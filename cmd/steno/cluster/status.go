@@ -8,13 +8,12 @@ import (
 
 // Status is the cluster as one member sees it.
 type Status struct {
-	Member     string            `json:"member"`          // who sees it
-	Fenced     bool              `json:"fenced"`          // it may do nothing at the moment
-	Agreed     bool              `json:"agreed"`          // all members know the same orgs; else nothing is handed over
-	Members    []MemberStatus    `json:"members"`         // by id
-	Partitions []PartitionStatus `json:"partitions"`      // of the orgs that it knows, by org and number
-	Seen       time.Time         `json:"seen,omitzero"`   // when its own heartbeat last came back
-	Heard      float64           `json:"heard,omitempty"` // and how many seconds ago that is
+	Member     string            `json:"member"`     // who sees it
+	Fenced     bool              `json:"fenced"`     // it may do nothing at the moment
+	Agreed     bool              `json:"agreed"`     // all members know the same orgs; else nothing is handed over
+	Lag        float64           `json:"lag"`        // seconds since its own heartbeat last came back: so old may be what it sees
+	Members    []MemberStatus    `json:"members"`    // by id
+	Partitions []PartitionStatus `json:"partitions"` // of the orgs that it knows, by org and number
 }
 
 // MemberStatus is a member.
@@ -25,6 +24,7 @@ type MemberStatus struct {
 	Silent  float64 `json:"silent"` // seconds since its last heartbeat
 	Dead    bool    `json:"dead"`
 	Leaving bool    `json:"leaving"`
+	Ailing  bool    `json:"ailing"` // a partition did not open there: it takes none for a while
 	Owns    int     `json:"owns"` // partitions
 }
 
@@ -42,9 +42,9 @@ func (c *Cluster) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	s := Status{Member: c.cfg.ID, Fenced: c.fenced() != nil, Agreed: c.view.agreed(c.known), Seen: c.view.echoed}
-	if !s.Seen.IsZero() {
-		s.Heard = now.Sub(s.Seen).Seconds()
+	s := Status{Member: c.cfg.ID, Fenced: c.fenced() != nil, Agreed: c.view.agreed(c.known)}
+	if !c.view.echoed.IsZero() {
+		s.Lag = now.Sub(c.view.echoed).Seconds()
 	}
 	owns := map[string]int{}
 	for org, n := range c.orgs {
@@ -62,7 +62,7 @@ func (c *Cluster) Status() Status {
 	for id, m := range c.view.members {
 		s.Members = append(s.Members, MemberStatus{
 			ID: id, Address: m.Address, Version: m.Version, Silent: now.Sub(m.changed).Seconds(),
-			Dead: c.view.dead(m), Leaving: m.Leaving, Owns: owns[id],
+			Dead: c.view.dead(m), Leaving: m.Leaving, Ailing: m.Ailing, Owns: owns[id],
 		})
 	}
 	slices.SortFunc(s.Members, func(a, b MemberStatus) int { return cmp.Compare(a.ID, b.ID) })
