@@ -25,7 +25,7 @@ type MemberStatus struct {
 	Dead    bool    `json:"dead"`
 	Leaving bool    `json:"leaving"`
 	Ailing  bool    `json:"ailing"` // a partition did not open there: it takes none for a while
-	Owns    int     `json:"owns"` // partitions
+	Owns    int     `json:"owns"`   // partitions
 }
 
 // PartitionStatus is a partition.
