@@ -26,8 +26,9 @@ const (
 //	C5  it releases what it is said to own and does not, since an answer was lost
 //	C6  it takes away the entry of one that is dead and owns nothing any more: a
 //	    newcomer would have to wait until it is dead for it too
-//	C7  it keeps to a plan for planFor, unless the members or the orgs change: all
-//	    have made it of the same, and while some carry their part out, others
+//	C7  what is free it takes by the plan of the moment. For what it hands over it
+//	    keeps to a plan for planFor, unless the members or the orgs change: all
+//	    have made that of the same, and while some carry their part out, others
 //	    would find another that is as good, and the parts would not fit
 type turns struct {
 	c       *Cluster
@@ -39,10 +40,12 @@ type turns struct {
 	running sync.WaitGroup
 
 	peers   []string
-	plan    map[Partition]string // nil: to be made anew
-	known   string               // the orgs that it is of
+	plan    map[Partition]string // of the moment
 	at      uint64               // the change of the view that it is of
+	kept    map[Partition]string // the plan that is kept to; nil: none
+	keptAt  uint64               // the change of the view that it is of
 	planned time.Time            // when it was made
+	known   string               // the orgs that it is of
 	since   time.Time            // when peers last changed
 	leaving bool
 }
@@ -99,7 +102,7 @@ func (t *turns) rest() {
 }
 
 func (t *turns) leave() {
-	t.leaving = true
+	t.leaving, t.plan, t.kept = true, nil, nil
 	t.c.mu.Lock()
 	t.s.leaving = true
 	t.c.mu.Unlock()
@@ -113,7 +116,7 @@ func (t *turns) turn(now time.Time) {
 		return
 	}
 	if !slices.Equal(l.peers, t.peers) {
-		t.peers, t.since, t.plan = l.peers, now, nil
+		t.peers, t.since, t.plan, t.kept = l.peers, now, nil, nil
 		t.c.mu.Lock()
 		t.c.notify()
 		t.c.mu.Unlock()
@@ -126,19 +129,16 @@ func (t *turns) turn(now time.Time) {
 			one.lose()
 		}
 	}
-	if t.plan == nil || l.known != t.known || l.at != t.at && now.Sub(t.planned) >= planFor { // C7
-		t.plan, t.known, t.at, t.planned = l.plan(), l.known, l.at, now
-	}
-	plan := t.plan
-	t.handOver(plan, now, l)
+	t.replan(l, now)
+	t.handOver(now, l)
 	for p, was := range l.owners {
-		if t.tenures[p] == nil && was.Session == t.s.id && plan[p] != t.c.cfg.ID { // C5
-			t.begin(p, was, plan[p])
+		if t.tenures[p] == nil && was.Session == t.s.id && t.plan[p] != t.c.cfg.ID { // C5
+			t.vacate(p, was, t.plan[p])
 		}
 	}
-	for p, want := range plan {
+	for p, want := range t.plan {
 		if l.takes && t.tenures[p] == nil && want == t.c.cfg.ID && l.isFree(p, t.s.id) { // C1
-			t.begin(p, l.owners[p], "")
+			t.begin(p, l.owners[p])
 		}
 	}
 }
@@ -159,8 +159,18 @@ func (t *turns) bury(m seenMember) {
 	})
 }
 
+// replan is C7.
+func (t *turns) replan(l *look, now time.Time) {
+	if t.plan == nil || l.at != t.at || l.known != t.known {
+		t.plan, t.at = l.plan(), l.at
+	}
+	if t.kept == nil || l.known != t.known || l.at != t.keptAt && now.Sub(t.planned) >= planFor {
+		t.kept, t.keptAt, t.planned, t.known = t.plan, l.at, now, l.known
+	}
+}
+
 // handOver is C2 and C3.
-func (t *turns) handOver(plan map[Partition]string, now time.Time, l *look) {
+func (t *turns) handOver(now time.Time, l *look) {
 	room := maxGiving
 	for _, one := range t.tenures {
 		if one.giving {
@@ -168,33 +178,37 @@ func (t *turns) handOver(plan map[Partition]string, now time.Time, l *look) {
 		}
 	}
 	for p, one := range t.tenures {
-		if plan[p] == t.c.cfg.ID || one.giving {
+		want := t.kept[p]
+		if want == t.c.cfg.ID || one.giving {
 			continue
 		}
 		if t.leaving || l.agreed && now.Sub(t.since) >= steadyAfter && room > 0 {
 			one.giving = true
-			one.give <- plan[p]
+			one.give <- want
 			room--
 		}
 	}
 }
 
-// begin claims a partition; with vacate in its name, it only releases one.
-func (t *turns) begin(p Partition, was seenOwner, next string) {
+// begin claims a partition.
+func (t *turns) begin(p Partition, was seenOwner) { t.launch(p, was, (*tenure).run) }
+
+// vacate releases a partition that is ours by its entry only.
+func (t *turns) vacate(p Partition, was seenOwner, next string) {
+	t.launch(p, was, func(one *tenure) { one.release(next) }).giving = true
+}
+
+func (t *turns) launch(p Partition, was seenOwner, run func(*tenure)) *tenure {
 	one := &tenure{
 		Partition: p, c: t.c, s: t.s, give: make(chan string, 1), revision: was.revision, moves: was.Moves,
 		stranger: was.revision > 0 && was.Member != t.c.cfg.ID,
 	}
 	one.ctx, one.lose = context.WithCancel(t.ctx)
 	t.tenures[p] = one
-	run := one.run
-	if was.Session == t.s.id && next != "" {
-		one.giving = true
-		run = func() { one.release(next) }
-	}
 	t.running.Go(func() {
 		defer one.lose()
-		run()
+		run(one)
 		t.ended <- one
 	})
+	return one
 }
