@@ -124,6 +124,16 @@ func TestLostLeaseOfAnothersMaking(t *testing.T) {
 	settle(t, s, rs, "") // what was sent may still be noted
 }
 
+func TestNoServerThere(t *testing.T) {
+	const nobody = "nats://127.0.0.1:1"
+	if _, err := durable.Open(t.Context(), durable.Config{URL: nobody}); err == nil || !strings.Contains(err.Error(), "connect") {
+		t.Errorf("Open without a server = %v", err)
+	}
+	if _, err := durable.Connect(nobody); err == nil {
+		t.Error("Connect without a server says nothing")
+	}
+}
+
 // handOver moves a spool from one connection to the other, over and over.
 func handOver(t *testing.T, urls [2]string, replicas, rounds int, during func(round int)) {
 	conns := [2]*durable.Connection{connect(t, urls[0]), connect(t, urls[1])}

@@ -48,7 +48,10 @@ func connect(cfg Config, in *embedded) (*store, error) {
 	default:
 		s.Connection, err = Connect(cfg.URL)
 	}
-	return s, err
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 func (s *store) close() {
