@@ -73,19 +73,23 @@ func (c *Cluster) enter(ctx context.Context, s *session) error {
 	if err := c.agree(ctx, orgs); err != nil {
 		return err
 	}
-	first, err := c.entry(ctx)
+	m, err := c.entry(ctx)
+	beats := 0
 	for begun := time.Now(); err == nil && time.Since(begun) < deadAfter; {
 		pause(ctx, beatEvery)
-		now, again := c.entry(ctx)
-		if again == nil && now.revision != first.revision {
-			return fmt.Errorf("member id is %q: %w, at %q", c.cfg.ID, errDisplaced, now.Address)
+		var now seenMember
+		if now, err = c.entry(ctx); err != nil || now.revision == m.revision {
+			continue
 		}
-		err = again
+		m, begun = now, time.Now()
+		if beats++; beats > 2 { // two of them may be the last of one that died, and late
+			return fmt.Errorf("member id is %q: %w, at %q", c.cfg.ID, errDisplaced, m.Address)
+		}
 	}
 	if errors.Is(err, errNoKey) {
 		return nil
 	}
-	s.previous, s.revision = first.Session, first.revision
+	s.previous, s.revision = m.Session, m.revision
 	return err
 }
 
