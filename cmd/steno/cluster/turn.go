@@ -10,9 +10,10 @@ import (
 
 const (
 	turnEvery   = beatEvery / 2
-	turnPause   = 30 * time.Millisecond // between two turns: many changes at once are one
-	steadyAfter = time.Second           // of unchanged members: partitions of living members move
-	maxGiving   = 8                     // of them at once
+	turnPause   = 30 * time.Millisecond  // between two turns: many changes at once are one
+	steadyAfter = time.Second            // of unchanged members: partitions of living members move
+	maxGiving   = 8                      // of them at once
+	planEvery   = 200 * time.Millisecond // at most, while the members are the same
 	planFor     = 2 * time.Second
 )
 
@@ -42,6 +43,7 @@ type turns struct {
 	peers   []string
 	plan    map[Partition]string // of the moment
 	at      uint64               // the change of the view that it is of
+	made    time.Time            // when it was made
 	kept    map[Partition]string // the plan that is kept to; nil: none
 	keptAt  uint64               // the change of the view that it is of
 	planned time.Time            // when it was made
@@ -161,11 +163,11 @@ func (t *turns) bury(m seenMember) {
 
 // replan is C7.
 func (t *turns) replan(l *look, now time.Time) {
-	if t.plan == nil || l.at != t.at || l.known != t.known {
-		t.plan, t.at = l.plan(), l.at
+	if t.plan == nil || l.known != t.known || l.at != t.at && now.Sub(t.made) >= planEvery {
+		t.plan, t.at, t.made = l.plan(), l.at, now
 	}
 	if t.kept == nil || l.known != t.known || l.at != t.keptAt && now.Sub(t.planned) >= planFor {
-		t.kept, t.keptAt, t.planned, t.known = t.plan, l.at, now, l.known
+		t.kept, t.keptAt, t.planned, t.known = t.plan, t.at, now, l.known
 	}
 }
 
