@@ -32,7 +32,8 @@ type tenure struct {
 	lose     context.CancelFunc
 	give     chan string // size 1: T3, with the next member, or none
 	giving   bool        // the turn loop's: give was told
-	revision uint64      // of the entry
+	begun    time.Time
+	revision uint64 // of the entry
 	moves    uint64
 	stranger bool // another member had it before
 }

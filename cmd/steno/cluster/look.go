@@ -12,6 +12,7 @@ type look struct {
 	known  string // the orgs' fingerprint
 	leaver string // us, where we leave
 	takes  bool   // we are among peers
+	said   bool   // our entry says that we leave
 	whole  bool
 	peers  []string // who shares what there is; without us where we leave
 	agreed bool     // all who live know the same orgs
@@ -37,6 +38,8 @@ func (c *Cluster) look(leaving bool) *look {
 	if leaving {
 		l.leaver = c.cfg.ID
 	}
+	me := c.view.members[c.cfg.ID]
+	l.said = me != nil && me.Leaving
 	l.takes = slices.Contains(l.peers, c.cfg.ID)
 	for p := range l.owners {
 		if m := c.view.holder(p); m != nil {

@@ -22,7 +22,8 @@ const (
 //	C1  it takes what is planned for it and free, at once
 //	C2  it hands over what is planned for another, once the members are the same
 //	    for steadyAfter and know the same orgs; some at a time
-//	C3  it hands over everything, all at once, when it leaves
+//	C3  it hands over everything, all at once, when it leaves and its entry says
+//	    so: then the others plan from the same
 //	C4  it gives up what another has taken
 //	C5  it releases what it is said to own and does not, since an answer was lost
 //	C6  it takes away the entry of one that is dead and owns nothing any more: a
@@ -30,7 +31,8 @@ const (
 //	C7  what is free it takes by the plan of the moment. For what it hands over it
 //	    keeps to a plan for planFor, unless the members or the orgs change: all
 //	    have made that of the same, and while some carry their part out, others
-//	    would find another that is as good, and the parts would not fit
+//	    would find another that is as good, and the parts would not fit. What it
+//	    took since is not in that plan
 type turns struct {
 	c       *Cluster
 	s       *session
@@ -181,7 +183,7 @@ func (t *turns) handOver(now time.Time, l *look) {
 	}
 	for p, one := range t.tenures {
 		want := t.kept[p]
-		if want == t.c.cfg.ID || one.giving {
+		if want == t.c.cfg.ID || one.giving || t.leaving && !l.said || !t.leaving && one.begun.After(t.planned) {
 			continue
 		}
 		if t.leaving || l.agreed && now.Sub(t.since) >= steadyAfter && room > 0 {
@@ -203,7 +205,7 @@ func (t *turns) vacate(p Partition, was seenOwner, next string) {
 func (t *turns) launch(p Partition, was seenOwner, run func(*tenure)) *tenure {
 	one := &tenure{
 		Partition: p, c: t.c, s: t.s, give: make(chan string, 1), revision: was.revision, moves: was.Moves,
-		stranger: was.revision > 0 && was.Member != t.c.cfg.ID,
+		begun: time.Now(), stranger: was.revision > 0 && was.Member != t.c.cfg.ID,
 	}
 	one.ctx, one.lose = context.WithCancel(t.ctx)
 	t.tenures[p] = one
