@@ -88,7 +88,7 @@ func (c *cluster) add(s *site, org string) {
 		v.env = append(v.env, "STENO_SF_LOGIN_URL=http://127.0.0.1:9000")
 	}
 	v.env = append(v.env, "STENO_LISTEN="+v.doors, "STENO_ADMIN_LISTEN="+v.admin, "STENO_INGEST_TOKENS="+clusterToken, "STENO_SPOOL_URL="+urls(c.servers),
-		"STENO_CLUSTER_LISTEN="+inner, "STENO_CLUSTER_ADDRESS="+inner, "STENO_CLUSTER_KEY=between-us", fmt.Sprintf("STENO_CLUSTER_NAME=d%d", len(c.daemons)+1))
+		"STENO_CLUSTER_LISTEN="+inner, "STENO_CLUSTER_ADDRESS="+inner, "STENO_CLUSTER_KEY=between-us", "STENO_CLUSTER_PARTITIONS=4", fmt.Sprintf("STENO_CLUSTER_NAME=d%d", len(c.daemons)+1))
 	c.daemons = append(c.daemons, v)
 }
 

@@ -135,7 +135,7 @@ type idle struct {
 	open map[Partition]bool
 }
 
-func (h *idle) Open(_ context.Context, p Partition) error {
+func (h *idle) Open(_ context.Context, p Partition, _ bool) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.open[p] = true

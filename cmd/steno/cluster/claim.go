@@ -22,6 +22,8 @@ const (
 //	T4  the session over, or the entry another's: closed hard, and not released
 //	T5  what does not open after some tries is released to another, if there is
 //	    one; this member is ailing then
+//	T6  what was not handed over in order is in doubt, until somebody has worked
+//	    on it and handed it over
 //
 // Its goroutine is the only one that calls the Host for the partition.
 type tenure struct {
@@ -36,11 +38,12 @@ type tenure struct {
 	revision uint64 // of the entry
 	moves    uint64
 	stranger bool // another member had it before
+	doubt    bool // T6
 }
 
 // run is the tenure. What cannot be claimed is left to the next turn.
 func (t *tenure) run() {
-	if err := t.write(t.ctx, tenancy{Member: t.c.cfg.ID, Session: t.s.id, Moves: t.claimed()}); err != nil {
+	if err := t.write(t.ctx, tenancy{Member: t.c.cfg.ID, Session: t.s.id, Moves: t.claimed(), Doubt: t.doubt}); err != nil {
 		if !errors.Is(err, errTaken) && t.ctx.Err() == nil {
 			t.c.cfg.Log.Warn("a partition is not claimed yet", "partition", t.String(), "error", err)
 		}
@@ -90,7 +93,7 @@ func (t *tenure) hold(held bool) {
 func (t *tenure) open() (next string, opened bool) {
 	wait := openPause
 	for try := 1; ; try++ {
-		err := t.c.cfg.Host.Open(t.ctx, t.Partition)
+		err := t.c.cfg.Host.Open(t.ctx, t.Partition, t.doubt)
 		if err == nil {
 			return "", true
 		}
@@ -129,10 +132,12 @@ func (t *tenure) close() bool {
 	if t.ctx.Err() == nil {
 		err := t.c.cfg.Host.Close(t.ctx, t.Partition, false)
 		if err == nil {
+			t.doubt = false
 			return true
 		}
 		t.c.cfg.Log.Error("a partition is not closed cleanly", "partition", t.String(), "error", err)
 	}
+	t.doubt = true
 	if err := t.c.cfg.Host.Close(context.WithoutCancel(t.ctx), t.Partition, true); err != nil {
 		t.c.cfg.Log.Error("a fenced partition is not closed", "partition", t.String(), "error", err)
 	}
@@ -142,7 +147,7 @@ func (t *tenure) close() bool {
 // release leaves the partition to the next member, which waits for that. If it
 // cannot be written, a later turn does it.
 func (t *tenure) release(next string) {
-	err := t.write(t.ctx, tenancy{Next: next, Moves: t.claimed()})
+	err := t.write(t.ctx, tenancy{Next: next, Moves: t.claimed(), Doubt: t.doubt})
 	if err != nil && !errors.Is(err, errTaken) && t.ctx.Err() == nil {
 		t.c.cfg.Log.Warn("a partition is not released yet", "partition", t.String(), "next", next, "error", err)
 	}

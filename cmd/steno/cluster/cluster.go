@@ -15,8 +15,9 @@ import (
 // Host works on the partitions that this member owns. Of one partition no two
 // calls overlap.
 type Host interface {
-	// Open begins to work on a partition that is ours now.
-	Open(ctx context.Context, p Partition) error
+	// Open begins to work on a partition that is ours now. With doubt its last
+	// owner has not handed it over: what it had under way may be done or not.
+	Open(ctx context.Context, p Partition, doubt bool) error
 	// Close ends that, and returns when nothing of it runs here any more. With
 	// fenced the partition may be another's already: nothing is to be finished.
 	// Without, what is under way is waited for, and the next owner begins when

@@ -33,6 +33,9 @@ func TestTakeOverAfterADeath(t *testing.T) {
 		if took < fencedAfter {
 			t.Errorf("taken after %v, before the dead one would have been fenced", took)
 		}
+		if r.doubts < 3 {
+			t.Errorf("%d partitions are in doubt, want all that the dead one had", r.doubts)
+		}
 		r.within(5*time.Second, "and even", r.settled)
 		r.start("a") // its entry must run out first
 		r.within(10*time.Second, "it comes back", r.settled)
@@ -41,7 +44,7 @@ func TestTakeOverAfterADeath(t *testing.T) {
 
 func TestHandOverWhenOneLeaves(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig, a, _, _ *daemon) {
-		r.gaps, r.opens = nil, 0
+		r.gaps, r.opens, r.doubts = nil, 0, 0
 		if err := r.leave(a); err != nil {
 			t.Errorf("leaving: %v", err)
 		}
@@ -49,8 +52,8 @@ func TestHandOverWhenOneLeaves(t *testing.T) {
 		if len(r.gaps) < 3 || slices.Max(r.gaps) > time.Second {
 			t.Errorf("between closed here and opening there: %v", r.gaps)
 		}
-		if r.opens > 5 {
-			t.Errorf("%d partitions moved", r.opens)
+		if r.opens > 5 || r.doubts > 0 {
+			t.Errorf("%d partitions moved, %d of them in doubt", r.opens, r.doubts)
 		}
 		r.memory.mu.Lock()
 		defer r.memory.mu.Unlock()

@@ -43,12 +43,14 @@ type rig struct {
 	closed map[Partition]time.Time // guarded by mu; when it was last closed in order
 	gaps   []time.Duration         // guarded by mu; between that and the next opening
 	opens  int                     // guarded by mu
+	doubts int                     // guarded by mu; of them, those in doubt
+	begun  map[Partition]bool      // guarded by mu; opened, and not closed in order since
 }
 
 func newRig(orgs map[string]int) *rig { return newRigOf(orgs, 10*time.Millisecond) }
 
 func newRigOf(orgs map[string]int, step time.Duration) *rig {
-	r := &rig{memory: newMemory(), orgs: orgs, stop: make(chan struct{}), slow: 100 * time.Millisecond, step: step, closed: map[Partition]time.Time{}}
+	r := &rig{memory: newMemory(), orgs: orgs, stop: make(chan struct{}), slow: 100 * time.Millisecond, step: step, closed: map[Partition]time.Time{}, begun: map[Partition]bool{}}
 	r.watched.Go(func() {
 		for {
 			select {
@@ -221,11 +223,18 @@ func (d *daemon) exit(p Partition, open bool) {
 	d.busy[p], d.open[p] = false, open
 }
 
-func (d *daemon) Open(ctx context.Context, p Partition) error {
+func (d *daemon) Open(ctx context.Context, p Partition, doubt bool) error {
 	bad := d.enter(p, true)
 	r := d.rig
 	r.mu.Lock()
 	r.opens++
+	if r.begun[p] && !doubt {
+		r.faults = append(r.faults, fmt.Sprintf("%v is opened without doubt, and was not handed over", p))
+	}
+	if doubt {
+		r.doubts++
+	}
+	r.begun[p] = r.begun[p] || bad == nil
 	if at, ok := r.closed[p]; ok {
 		r.gaps = append(r.gaps, time.Since(at))
 		delete(r.closed, p)
@@ -245,7 +254,7 @@ func (d *daemon) Close(ctx context.Context, p Partition, fenced bool) error {
 	err := wait(ctx, d.link.upTo(r.slow))
 	if err == nil && !fenced {
 		r.mu.Lock()
-		r.closed[p] = time.Now()
+		r.closed[p], r.begun[p] = time.Now(), false
 		r.mu.Unlock()
 	}
 	d.exit(p, err != nil)

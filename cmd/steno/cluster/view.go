@@ -33,7 +33,8 @@ type tenancy struct {
 	Session string    `json:"session,omitempty"` // of the member
 	Next    string    `json:"next,omitempty"`    // the member that it was left to
 	Since   time.Time `json:"since"`
-	Moves   uint64    `json:"moves"` // how often another member has taken it
+	Moves   uint64    `json:"moves"`           // how often another member has taken it
+	Doubt   bool      `json:"doubt,omitempty"` // whoever worked on it last has not handed it over, and nobody since
 }
 
 // size is an org's entry.

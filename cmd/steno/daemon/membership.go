@@ -209,8 +209,9 @@ func (m *membership) serveInner(w http.ResponseWriter, r *http.Request) {
 	worker.handler.ServeHTTP(w, r)
 }
 
-// Open takes a partition over.
-func (m *membership) Open(ctx context.Context, p cluster.Partition) error {
+// Open takes a partition over. With doubt, what waits may have been sent by its
+// last owner: it is counted.
+func (m *membership) Open(ctx context.Context, p cluster.Partition, doubt bool) error {
 	org, ok := m.daemon.roster.named(p.Org)
 	if !ok {
 		return fmt.Errorf("open %v: there is no org of that name", p)
@@ -226,10 +227,13 @@ func (m *membership) Open(ctx context.Context, p cluster.Partition) error {
 	if err != nil {
 		return fmt.Errorf("open %v: %w", p, err)
 	}
+	m.opened.Inc()
+	if on, ok := one.spool.(*durable.Spool); ok && doubt {
+		m.recovered.Add(int(on.Stats().Recovered)) // which of them were in flight nobody knows
+	}
 	if err := m.daemon.pipelines.add(p.String(), one); err != nil {
 		return errors.Join(err, one.close())
 	}
-	m.opened.Inc()
 	return nil
 }
 
@@ -240,14 +244,7 @@ func (m *membership) openSpool(ctx context.Context, p *pipeline) (spool.Spool, e
 	cfg.Dir, cfg.URL, cfg.Conn, cfg.Replicas = "", "", m.conn, p.settings.ClusterReplicas
 	cfg.Name = fmt.Sprintf("%s-%d", cluster.Token(at.Org), at.Number)
 	cfg.Lease = func() error { return m.cluster.Holds(at) }
-	s, err := durable.Open(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	// What the last owner had in flight is sent again. Which of those that wait
-	// these were nobody knows.
-	m.recovered.Add(int(s.Stats().Recovered))
-	return s, nil
+	return durable.Open(ctx, cfg)
 }
 
 // Close hands a partition over, or drops it where it is another's already.
@@ -273,7 +270,7 @@ func (m *membership) replace(ctx context.Context, name string, o *Org) {
 		if p.Org != name || m.cluster.Holds(p) != nil {
 			continue
 		}
-		if err := errors.Join(m.Close(ctx, p, false), m.Open(ctx, p)); err != nil && ctx.Err() == nil {
+		if err := errors.Join(m.Close(ctx, p, false), m.Open(ctx, p, false)); err != nil && ctx.Err() == nil {
 			w.log.Error("a partition is not open under its org's new settings", "cause", err)
 		}
 	}

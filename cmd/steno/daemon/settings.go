@@ -78,7 +78,7 @@ type Settings struct {
 	ClusterAddress    string `env:"CLUSTER_ADDRESS" doc:"host:port by which the other daemons reach that address; none: STENO_CLUSTER_LISTEN, which then must name a host"`
 	ClusterName       string `env:"CLUSTER_NAME" doc:"this daemon's name in the cluster, the same after a restart; none: the machine's"`
 	ClusterKey        string `env:"CLUSTER_KEY" secret:"true" doc:"by which the daemons of a cluster know each other; the same on every daemon"`
-	ClusterPartitions int    `env:"CLUSTER_PARTITIONS" envDefault:"4" org:"partitions" doc:"parts into which a cluster divides an org's calls, from 1 to 1024; the same on every daemon. One daemon alone has one"`
+	ClusterPartitions int    `env:"CLUSTER_PARTITIONS" envDefault:"1" org:"partitions" doc:"parts into which a cluster divides an org's calls, from 1 to 1024; the same on every daemon. One daemon alone has one"`
 	ClusterReplicas   int    `env:"CLUSTER_REPLICAS" envDefault:"3" doc:"JetStream servers that keep each utterance of a cluster: 3, or 1 for tests"`
 
 	DrainTimeout time.Duration `env:"DRAIN_TIMEOUT" envDefault:"20s" doc:"after SIGTERM: how long what was accepted may take to reach Salesforce"`
