@@ -57,8 +57,8 @@ type Config struct {
 	MaxConnections int
 	// MaxFrame is the size of a frame or a body, in bytes. Default 1 MiB.
 	MaxFrame int
-	// Patience is how long a client waits while nobody works on its call: a
-	// partition that moves takes some seconds. Default 10 s.
+	// Patience is how long a request waits while nobody works on the call that
+	// its URL names: a partition that moves takes some seconds. Default 10 s.
 	Patience time.Duration
 	// PingEvery is the time between two WebSocket pings, and Idle how long a
 	// connection may show no sign of life. Default 25 s and 60 s.
