@@ -18,9 +18,17 @@ type Connection struct {
 
 // Connect opens a Connection to an external JetStream. It finds other servers
 // of the same cluster by itself, and comes back after any break.
-func Connect(url string) (*Connection, error) { return connectTo(url) }
+func Connect(url string) (*Connection, error) {
+	// What is asked while the servers elect a leader is lost, and soon asked again.
+	return connectTo(url, requestTimeout)
+}
 
-func connectTo(url string, more ...nats.Option) (*Connection, error) {
+// embeddedTimeout is longer: who asks a large store waits, and nothing is lost.
+const embeddedTimeout = 5 * time.Second
+
+// connectTo opens the two connections. What has no time-out of its own is given
+// up after patience.
+func connectTo(url string, patience time.Duration, more ...nats.Option) (*Connection, error) {
 	options := append([]nats.Option{
 		nats.Name("steno spool"), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond),
 		nats.ReconnectJitter(50*time.Millisecond, 50*time.Millisecond),
@@ -35,7 +43,7 @@ func connectTo(url string, more ...nats.Option) (*Connection, error) {
 		write.Close()
 		return nil, fmt.Errorf("connect to the spool's store: %w", err)
 	}
-	js, err := jetstream.New(write, jetstream.WithPublishAsyncTimeout(requestTimeout))
+	js, err := jetstream.New(write, jetstream.WithPublishAsyncTimeout(requestTimeout), jetstream.WithDefaultTimeout(patience))
 	if err != nil {
 		write.Close()
 		reads.Close()

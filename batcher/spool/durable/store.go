@@ -44,7 +44,7 @@ func connect(cfg Config, in *embedded) (*store, error) {
 	switch {
 	case s.shared:
 	case in != nil:
-		s.Connection, err = connectTo(nats.DefaultURL, nats.InProcessServer(in))
+		s.Connection, err = connectTo(nats.DefaultURL, embeddedTimeout, nats.InProcessServer(in))
 	default:
 		s.Connection, err = Connect(cfg.URL)
 	}

@@ -88,6 +88,8 @@ func (w *worker) start(g *ground) {
 		case fenced(w.err):
 			w.log.Warn("a partition is another's now", "cause", w.err)
 			return nil
+		case w.cfg.member != nil && ctx.Err() != nil: // who has it leave tells
+			return nil
 		case w.err == nil, g.alone, g.ctx.Err() != nil:
 			return w.err
 		case ctx.Err() == nil: // else who removes it tells
