@@ -49,6 +49,7 @@ type Cluster struct {
 	mu      sync.Mutex
 	orgs    map[string]int         // guarded by mu; never changed, only replaced
 	known   string                 // guarded by mu; their fingerprint
+	load    Load                   // guarded by mu; ours
 	view    *view                  // guarded by mu
 	session *session               // guarded by mu; nil while there is none
 	changed chan struct{}          // guarded by mu; closed when who owns what has changed

@@ -165,7 +165,7 @@ func TestOwnerAndStatus(t *testing.T) {
 			t.Errorf("status %+v", s)
 		}
 		for _, m := range s.Members {
-			if m.Owns < 3 || m.Owns > 4 || m.Dead || m.Silent > 1 || m.Version != "v1" || m.Address != m.ID+":1" {
+			if m.Owns < 3 || m.Owns > 4 || m.State != Well || m.Silent > 1 || m.Version != "v1" || m.Address != m.ID+":1" {
 				t.Errorf("member %+v", m)
 			}
 		}

@@ -111,10 +111,10 @@ func (c *Cluster) entry(ctx context.Context) (m seenMember, err error) {
 // write sends a heartbeat.
 func (c *Cluster) write(ctx context.Context, s *session) error {
 	c.mu.Lock()
-	m := member{
+	m := heartbeat{member{
 		ID: c.cfg.ID, Address: c.cfg.Address, Version: c.cfg.Version, Session: s.id,
 		Leaving: s.leaving, Ailing: time.Now().Before(s.ailing), Orgs: c.known,
-	}
+	}, c.load}
 	c.mu.Unlock()
 	value, err := json.Marshal(m)
 	if err != nil {

@@ -15,8 +15,8 @@ const (
 	deafAfter   = 1500 * time.Millisecond
 )
 
-// member is a member's entry. A newer version may write more, which this one
-// passes over.
+// member is what others go by of a member's entry. A newer version may write
+// more, which this one passes over.
 type member struct {
 	ID      string `json:"id"`
 	Address string `json:"address"`           // of its internal listener
@@ -25,6 +25,14 @@ type member struct {
 	Leaving bool   `json:"leaving,omitempty"` // it hands over what it has and takes nothing
 	Ailing  bool   `json:"ailing,omitempty"`  // a partition did not open there: it keeps what it has and takes nothing
 	Orgs    string `json:"orgs"`              // a fingerprint of the orgs that it knows
+}
+
+// heartbeat is a member's entry as it is written: what others go by, and what
+// only people look at. The latter is read by itself, so that another version's
+// costs nobody a member.
+type heartbeat struct {
+	member
+	Load Load `json:"load,omitzero"`
 }
 
 // tenancy is a partition's entry. Without a member it is free.
@@ -67,6 +75,7 @@ type view struct {
 
 type seenMember struct {
 	member
+	load     Load
 	revision uint64
 	changed  time.Time // V2
 }
@@ -121,6 +130,10 @@ func (v *view) applyMember(now time.Time, e entry) (changed bool) {
 	next := &seenMember{revision: e.revision, changed: now}
 	if err := json.Unmarshal(e.value, &next.member); err != nil || next.ID != id { // V6: it lives
 		next.member = member{ID: id, Session: "unreadable"}
+	}
+	var load struct{ Load Load }
+	if json.Unmarshal(e.value, &load) == nil {
+		next.load = load.Load
 	}
 	v.members[id] = next
 	if id == v.me {

@@ -69,14 +69,7 @@ func (d *Daemon) join(ctx context.Context) error {
 	m.cluster = cluster.New(cluster.Config{
 		ID: s.clusterName(), Address: s.clusterAddress(), Version: version + revision, Orgs: partitionsByOrg(orgs), Host: m, Log: d.log,
 	}, m.bucket)
-	d.set.NewGauge("steno_cluster_members", func() float64 { return float64(m.members()) })
-	d.set.NewGauge("steno_cluster_partitions_owned", func() float64 { return float64(len(d.pipelines.all())) })
-	d.set.NewGauge("steno_cluster_fenced", func() float64 {
-		if m.cluster.Fenced() != nil {
-			return 1
-		}
-		return 0
-	})
+	m.gauges(d.set)
 	m.door = relay.New(relay.Config{Routes: m, Key: s.ClusterKey, MaxConnections: s.IngestMaxConnections, Log: d.log})
 	d.membership = m
 	return nil
@@ -306,16 +299,6 @@ func (m *membership) readiness(ctx context.Context) (ready bool, reasons []reaso
 	return ready, reasons
 }
 
-// members counts those that live.
-func (m *membership) members() (n int) {
-	for _, one := range m.cluster.Status().Members {
-		if !one.Dead {
-			n++
-		}
-	}
-	return n
-}
-
 // tell tells the siblings of every pipeline of ours what is the whole org's,
 // and keeps its history, until ctx is done.
 func (m *membership) tell(ctx context.Context) error {
@@ -327,6 +310,7 @@ func (m *membership) tell(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
+		m.cluster.SetLoad(m.load(time.Now()))
 		keep := time.Since(kept) >= rememberEvery
 		if keep {
 			kept = time.Now()

@@ -10,7 +10,8 @@ type Metric struct {
 
 // AllMetrics lists what /metrics shows of Steno itself, in the order of the
 // flow. Those of the Go process come on top. Where there are several orgs, each of
-// them has the label org too, except for the last ones, which are only then there.
+// them has the label org too, and in a cluster org and partition, except for the
+// last ones, which are only then there.
 func AllMetrics() []Metric {
 	return []Metric{
 		{"steno_unready{why}", "gauge", "1 for each reason not to be ready that holds, as in /readyz"},
@@ -66,5 +67,11 @@ func AllMetrics() []Metric {
 		{"steno_orgs_failed", "gauge", "orgs of STENO_ORGS_FILE that nothing works for; this and the next two only with that file"},
 		{"steno_orgs_reloads_total{outcome}", "counter", "how often the file was read again, and was applied or faulty"},
 		{"steno_orgs_reloaded_timestamp_seconds", "gauge", "when it was last applied, in seconds since the epoch"},
+		{"steno_cluster_members", "gauge", "daemons of the cluster that live, as this one sees it; this and those below only in a cluster"},
+		{"steno_cluster_partitions_owned", "gauge", "partitions that this daemon works on"},
+		{"steno_cluster_partitions_unowned", "gauge", "partitions that no daemon works on at the moment: their calls are acknowledged nothing"},
+		{"steno_cluster_fenced", "gauge", "1: this daemon may do nothing, as its heartbeat did not get through in time"},
+		{"steno_cluster_partitions_opened_total", "counter", "partitions that this daemon has taken over"},
+		{"steno_cluster_recovered_utterances_total", "counter", "utterances found waiting in them; those that their last owner had in flight are sent again, and may be stored twice"},
 	}
 }

@@ -78,6 +78,7 @@ type shown struct {
 	Status
 	OrgNames []string `json:"orgNames,omitempty"` // where there are several
 	Failed   string   `json:"failed,omitempty"`   // why there is nothing to show
+	Idle     bool     `json:"idle,omitempty"`     // in a cluster: there is nothing, as this daemon owns no partition
 
 	Cluster *cluster.Status `json:"cluster,omitempty"` // as this daemon sees it
 }
@@ -97,9 +98,14 @@ func (d *Daemon) nowEvent(ctx context.Context, org string) []byte {
 			s.OrgNames = append(s.OrgNames, m.SFOrg)
 		}
 	}
-	if p := d.pipelineOf(org); p != nil {
+	switch p := d.pipelineOf(org); {
+	case p != nil:
 		s.Status = p.status(ctx)
-	} else {
+	case d.membership != nil && len(s.OrgNames) == 0:
+		s.Org, s.Idle = org, true
+	case d.membership != nil:
+		s.Org, s.Failed = org, "this daemon does not work on that partition: another one may"
+	default:
 		s.Org, s.Failed = org, "nothing works for the org: see /readyz"
 	}
 	return d.event(s)

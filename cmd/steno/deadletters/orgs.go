@@ -28,6 +28,9 @@ func (o Orgs) the(name string) (Org, error) {
 			return org, nil
 		}
 	}
+	if len(all) == 0 {
+		return Org{}, fmt.Errorf("%w This daemon works on no org at the moment", ErrSelection)
+	}
 	if name == "" {
 		return Org{}, fmt.Errorf("%w Name the org: there are %d, and each has letters of its own", ErrSelection, len(all))
 	}

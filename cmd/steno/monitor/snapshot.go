@@ -47,6 +47,20 @@ func (m *Monitor) Snapshot(now time.Time, f Facts) View {
 	return v
 }
 
+// Pace is how fast speech goes through, in the last ten seconds.
+type Pace struct {
+	Delivered float64 // utterances a second
+	P95       float64 // seconds from the end of speech to Salesforce's acceptance
+}
+
+// Pace is a little of a Snapshot, at next to no cost.
+func (m *Monitor) Pace(now time.Time) Pace {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	recent := m.history.seconds.last(now, nowSlots)
+	return Pace{m.rates(now).Delivered, latencyOf(&recent.speech).P95}
+}
+
 // verdict judges what the snapshot shows.
 func verdict(now time.Time, f Facts, v *View, settled uint32) Verdict {
 	waited := time.Duration(0)
