@@ -61,7 +61,9 @@ func (c *Cluster) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	s := Status{Member: c.cfg.ID, Fenced: c.fenced() != nil, Agreed: c.view.agreed(c.known)}
+	s := Status{
+		Member: c.cfg.ID, Fenced: c.fenced() != nil, Agreed: c.view.agreed(c.known), Members: []MemberStatus{}, Partitions: []PartitionStatus{},
+	}
 	if !c.view.echoed.IsZero() {
 		s.Lag = now.Sub(c.view.echoed).Seconds()
 	}

@@ -150,7 +150,7 @@ $("org").addEventListener("change", () => { location.search = "?org=" + encodeUR
 // nothing shows an org that nothing works for.
 function nothing(s) {
   $("verdict").dataset.state = "lost";
-  put("headline", "Nothing works for this org");
+  put("headline", s.cluster ? "This daemon does not work on " + s.org : "Nothing works for this org");
   put("because", s.failed);
   put("live", "live, org " + s.org);
   document.title = "? Steno " + s.org;
@@ -162,6 +162,9 @@ function show(s) {
   heard = Date.now();
   window.stenoShown = s; // for tests: what the page shows
   orgs(s);
+  Cluster.draw(s.cluster);
+  Cluster.only(Boolean(s.idle));
+  if (s.idle) return Cluster.idle(s.cluster);
   if (s.failed) return nothing(s);
   put("live", "live, " + s.monitor.at.slice(11, 19) + " UTC, " + whole(s.calls) + " calls on " + whole(s.connections) + " connections");
   verdict(s); flow(s); law(s); latencies(s); budget(s); side(s);
