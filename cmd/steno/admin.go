@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -26,37 +28,49 @@ func adminHost(listen string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// askDaemon gets the status of a running daemon: one, or one for each org.
-func askDaemon(ctx context.Context, listen string) ([]daemon.Status, error) {
+// daemonStatus is what a running daemon says of itself: the status of the one thing
+// that it works on, or an overview, whose Orgs are not nil then.
+type daemonStatus struct {
+	daemon.Overview
+	only daemon.Status
+}
+
+// each is the status of all that the daemon works on.
+func (t daemonStatus) each() []daemon.Status {
+	if t.Orgs == nil {
+		return []daemon.Status{t.only}
+	}
+	return t.Orgs
+}
+
+// askDaemon asks a running daemon.
+func askDaemon(ctx context.Context, listen string) (t daemonStatus, err error) {
 	host, err := adminHost(listen)
 	if err != nil {
-		return nil, err
+		return t, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+host+"/status.json", nil)
 	if err != nil {
-		return nil, err
+		return t, err
 	}
 	resp, err := direct().Do(req)
 	if err != nil {
-		return nil, err
+		return t, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the admin address answers %s", resp.Status)
+		return t, fmt.Errorf("the admin address answers %s", resp.Status)
 	}
-	var told struct {
-		daemon.Status
-		Orgs []daemon.Status `json:"orgs"`
+	body, err := io.ReadAll(resp.Body)
+	if err == nil {
+		err = errors.Join(json.Unmarshal(body, &t.Overview), json.Unmarshal(body, &t.only))
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&told); err != nil {
-		return nil, fmt.Errorf("read the daemon's status: %w", err)
+	if err != nil {
+		return t, fmt.Errorf("read the daemon's status: %w", err)
 	}
-	if told.Orgs != nil {
-		return told.Orgs, nil
-	}
-	return []daemon.Status{told.Status}, nil
+	return t, nil
 }
 
 // direct is a client that no proxy sees anything of: what a daemon tells is for

@@ -49,6 +49,12 @@ func (checkCommand) Run(ctx context.Context, p cli.Process) error {
 	r.of = ""
 	r.add("ingest address "+settings.Listen, canListen(ctx, settings.Listen))
 	r.add("admin address "+settings.AdminListen, canListen(ctx, settings.AdminListen))
+	if settings.Clustered() {
+		r.add("cluster address "+settings.ClusterListen, canListen(ctx, settings.ClusterListen))
+		for what, err := range settings.CheckCluster(ctx) {
+			r.add(what, err)
+		}
+	}
 	if settings.SpoolURL == "" && settings.SpoolDir != daemon.InMemory {
 		r.add("spool directory "+settings.SpoolDir, errors.Join(settings.LeftBehind(), canWrite(settings.SpoolDir)))
 	}

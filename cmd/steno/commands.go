@@ -17,6 +17,7 @@ type commands struct {
 	Probe       probeCommand        `cmd:"" help:"Send a marked utterance through the running daemon to a test call, and measure it."`
 	Call        callCommands        `cmd:"" help:"Salesforce's call endpoints by hand."`
 	Transcript  transcriptCommands  `cmd:"" help:"Salesforce's transcript endpoints by hand."`
+	Cluster     clusterCommands     `cmd:"" help:"The daemons that share the calls."`
 	Spool       spoolCommands       `cmd:"" help:"What waits on the disk."`
 	Deadletters deadLettersCommands `cmd:"" help:"What Salesforce has rejected."`
 	Version     versionCommand      `cmd:"" help:"Print the version."`

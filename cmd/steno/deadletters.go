@@ -50,7 +50,7 @@ func (c lettersListCommand) Run(ctx context.Context, p cli.Process) error {
 		lines, n := json.NewEncoder(p.Stdout), 0
 		const row = "%-6v  %-20s  %-12s  %5v  %-24s  %s\n"
 		org := func(name string) {
-			if settings.Several() {
+			if settings.Several() || settings.Clustered() {
 				fmt.Fprintf(p.Stdout, "%-12s  ", name)
 			}
 		}
@@ -67,7 +67,11 @@ func (c lettersListCommand) Run(ctx context.Context, p cli.Process) error {
 			return err
 		})
 		if n == 0 && err == nil && !c.JSON {
-			fmt.Fprintln(p.Stdout, "no dead letters")
+			where := ""
+			if settings.Clustered() {
+				where = " in the partitions that this daemon works on; each daemon of the cluster has its own"
+			}
+			fmt.Fprintln(p.Stdout, "no dead letters"+where)
 		}
 		return err
 	})

@@ -7,6 +7,7 @@
 //	steno transcript send|bulk                    Salesforce's transcript endpoints by hand
 //	steno deadletters list|show|retry|export|drop what was rejected
 //	steno spool status|verify                     what waits on the disk
+//	steno cluster status                          who is in the cluster, and works on what
 //	steno version
 //
 // Settings come from the environment: steno --help lists them. SIGHUP reads the

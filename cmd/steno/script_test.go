@@ -11,6 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"example.com/steno/batcher/spool/spooltest"
 	"example.com/steno/sfclient/orgsim"
 )
 
@@ -41,7 +42,7 @@ func TestScripts(t *testing.T) {
 				"STENO_SF_CALL_CENTER=center", "STENO_SF_CERT=cert", "STENO_LISTEN="+doors, "STENO_ADMIN_LISTEN="+admin)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"post": post, "await": await},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"post": post, "await": await, "jetstream": func(ts *testscript.TestScript, neg bool, args []string) { jetstream(t, ts, neg, args) }},
 	})
 }
 
@@ -104,4 +105,16 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("after 30 s %s does not say %q: %s", args[0], args[1], last)
 		}
 	}
+}
+
+// jetstream is the script command "jetstream": it starts a server for the
+// cluster of STENO_SPOOL_URL, and finds an address for STENO_CLUSTER_LISTEN.
+func jetstream(t *testing.T, ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: jetstream")
+	}
+	inner, err := unused()
+	ts.Check(err)
+	ts.Setenv("STENO_SPOOL_URL", spooltest.URLs(spooltest.Servers(t, 1)))
+	ts.Setenv("STENO_CLUSTER_LISTEN", inner)
 }

@@ -26,9 +26,13 @@ func (spoolStatusCommand) Run(ctx context.Context, p cli.Process) error {
 	if err != nil {
 		return err
 	}
-	if all, err := askDaemon(ctx, settings.AdminListen); err == nil {
+	if t, err := askDaemon(ctx, settings.AdminListen); err == nil {
+		all := t.each()
 		for _, status := range all {
 			printSpool(p, from(status.Org, "the daemon at "+settings.AdminListen), status.Account, status.Spool)
+		}
+		if len(all) == 0 {
+			fmt.Fprintf(p.Stdout, "the daemon at %s works on nothing at the moment\n", settings.AdminListen)
 		}
 		return nil
 	}
@@ -45,6 +49,9 @@ func (spoolStatusCommand) Run(ctx context.Context, p cli.Process) error {
 // eachSpool calls do for the spool of each org; name is empty where there is but
 // one. The trouble of one hides none of the others.
 func eachSpool(p cli.Process, s daemon.Settings, do func(org daemon.Settings, name string) error) error {
+	if s.Clustered() {
+		return daemon.ErrClustered
+	}
 	if !s.Several() {
 		return do(s, "")
 	}

@@ -29,6 +29,7 @@
 //	look.go       what one turn of it goes by
 //	claim.go      tenure: how one partition is taken, held and handed over
 //	status.go     what people and the monitor see of it
+//	inspect.go    what can be seen from outside, before one is a member
 //	share.go      what the owners of an org tell one another
 //	store.go      the little of a bucket that all this needs; bucket.go: JetStream's
 package cluster

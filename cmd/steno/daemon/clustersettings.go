@@ -14,7 +14,7 @@ func (s *Settings) Clustered() bool { return s.ClusterListen != "" }
 // checkCluster finds what is wrong with the settings of a cluster.
 func (s *Settings) checkCluster(fault func(bad bool, name, format string, args ...any)) {
 	if !s.Clustered() {
-		fault(s.ClusterAddress != "" || s.ClusterName != "" || s.ClusterKey != "", "CLUSTER_LISTEN", "is missing, and other settings of a cluster are there: is this daemon alone?")
+		fault(s.ClusterAddress != "" || s.ClusterName != "" || s.ClusterKey != "" || s.ClusterSystemURL != "", "CLUSTER_LISTEN", "is missing, and other settings of a cluster are there: is this daemon alone?")
 		return
 	}
 	_, port, err := net.SplitHostPort(s.ClusterListen)

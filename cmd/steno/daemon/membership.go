@@ -108,6 +108,9 @@ func (m *membership) connect(ctx context.Context, s *Settings) (err error) {
 	if m.conn, err = durable.Connect(s.SpoolURL); err != nil {
 		return err
 	}
+	if err := s.checkServers(ctx); err != nil {
+		return err
+	}
 	ctx, enough := context.WithTimeout(ctx, 3*time.Second) // what is asked of servers that elect a leader is lost
 	defer enough()
 	m.bucket, err = cluster.OpenBucket(ctx, m.beats, s.ClusterReplicas)

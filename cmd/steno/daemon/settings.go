@@ -80,6 +80,7 @@ type Settings struct {
 	ClusterKey        string `env:"CLUSTER_KEY" secret:"true" doc:"by which the daemons of a cluster know each other; the same on every daemon"`
 	ClusterPartitions int    `env:"CLUSTER_PARTITIONS" envDefault:"1" org:"partitions" doc:"parts into which a cluster divides an org's calls, from 1 to 1024; the same on every daemon. One daemon alone has one"`
 	ClusterReplicas   int    `env:"CLUSTER_REPLICAS" envDefault:"3" doc:"JetStream servers that keep each utterance of a cluster: 3, or 1 for tests"`
+	ClusterSystemURL  string `env:"CLUSTER_SYSTEM_URL" secret:"true" doc:"nats://…: the same servers, with a user of their system account: start and steno check then ask whether all of them sync always; none: nobody asks"`
 
 	DrainTimeout time.Duration `env:"DRAIN_TIMEOUT" envDefault:"20s" doc:"after SIGTERM: how long what was accepted may take to reach Salesforce"`
 	LogFormat    string        `env:"LOG_FORMAT" envDefault:"auto" doc:"text, json, or auto: text on a terminal, else JSON"`

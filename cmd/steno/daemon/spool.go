@@ -72,6 +72,10 @@ func (s *Settings) SpoolConfig(set *metrics.Set, log *slog.Logger) durable.Confi
 	}
 }
 
+// ErrClustered is why commands do not look for what a stopped daemon of a
+// cluster has left: it has left nothing, the others go on with it.
+var ErrClustered = errors.New("what waits in a cluster and what it has rejected lies in its JetStream, a part with each daemon that runs: ask those, each at its STENO_ADMIN_LISTEN")
+
 // InspectSpool opens the spool of a daemon that is stopped, reads it to its
 // end, and closes it again. Nothing is sent or settled.
 func InspectSpool(ctx context.Context, s Settings, log *slog.Logger) (AccountShown, *SpoolShown, error) {
@@ -106,6 +110,9 @@ func (s *Settings) openStopped(ctx context.Context, log *slog.Logger, inspect bo
 // nothing can be changed: no lock tells whether a daemon elsewhere writes there,
 // and two of them would take each other's positions.
 func OpenLetters(ctx context.Context, s Settings, log *slog.Logger, toChange bool) (deadletters.Letters, func() error, error) {
+	if s.Clustered() {
+		return nil, nil, ErrClustered
+	}
 	if !s.Several() {
 		return openLetters(ctx, &s, log, toChange)
 	}
