@@ -78,6 +78,7 @@ type seenMember struct {
 	load     Load
 	revision uint64
 	changed  time.Time // V2
+	unknown  bool      // V6: what it has stays its own while it lives, whatever its session
 }
 
 type seenOwner struct {
@@ -129,7 +130,7 @@ func (v *view) applyMember(now time.Time, e entry) (changed bool) {
 	}
 	next := &seenMember{revision: e.revision, changed: now}
 	if err := json.Unmarshal(e.value, &next.member); err != nil || next.ID != id { // V6: it lives
-		next.member = member{ID: id, Session: "unreadable"}
+		next.member, next.unknown = member{ID: id}, true
 	}
 	var load struct{ Load Load }
 	if json.Unmarshal(e.value, &load) == nil {
@@ -189,7 +190,7 @@ func (v *view) remains() (dead []seenMember) {
 func (v *view) holder(p Partition) *seenMember {
 	o := v.owners[p]
 	m := v.members[o.Member]
-	if o.Member == "" || m == nil || m.Session != o.Session || v.dead(m) {
+	if o.Member == "" || m == nil || m.Session != o.Session && !m.unknown || v.dead(m) {
 		return nil
 	}
 	return m

@@ -142,11 +142,19 @@ func TestViewOfNewerVersions(t *testing.T) {
 	if got := s.peers("o"); len(got) != 2 || s.agreed("o") {
 		t.Errorf("peers %v and agreed %v, want one that cannot be read to live and not to agree", got, s.agreed("o"))
 	}
-	p := Partition{"acme", 0}
-	s.write(ownerKey(p), `["another format"]`)
-	c := newCluster(Config{ID: "me", Orgs: map[string]int{"acme": 1}}, nil)
+	c := newCluster(Config{ID: "me", Orgs: map[string]int{"acme": 2}}, nil)
 	c.view = s.view
-	if l := c.look(false); l.isFree(p, "s0") || l.plan()[p] == "me" {
-		t.Error("a partition whose entry cannot be read is taken")
+	taken := func(why string, p Partition, want bool) {
+		t.Helper()
+		if l := c.look(false); l.isFree(p, "s0") != want || l.plan()[p] == "me" && !want {
+			t.Errorf("%v, %s: free is %v and planned for %q, want %v", p, why, l.isFree(p, "s0"), l.plan()[p], want)
+		}
 	}
+	unread, itsOwn := Partition{"acme", 0}, Partition{"acme", 1}
+	s.write(ownerKey(unread), `["another format"]`)
+	taken("whose entry cannot be read", unread, false)
+	s.write(ownerKey(itsOwn), `{"member":"b","session":"s-b"}`)
+	taken("of a member that cannot be read", itsOwn, false)
+	s.live(deadAfter)
+	taken("of one that is dead", itsOwn, true)
 }
