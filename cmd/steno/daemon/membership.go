@@ -2,13 +2,10 @@ package daemon
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -16,8 +13,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"golang.org/x/sync/errgroup"
 
-	"example.com/steno/batcher"
-	"example.com/steno/batcher/spool"
 	"example.com/steno/batcher/spool/durable"
 	"example.com/steno/cmd/internal/cli"
 	"example.com/steno/cmd/steno/cluster"
@@ -30,7 +25,8 @@ import (
 //	engine → serveDoors → relay.Door → the owner's serveInner → its pipeline
 //
 // It is the cluster's Host: it opens a pipeline for each partition that it is
-// given, and closes it when the partition is another's.
+// given, and closes it when the partition is another's (owner.go). What the
+// partitions of an org must tell one another is in siblings.go.
 type membership struct {
 	daemon    *Daemon
 	beats     *nats.Conn          // of the bucket: a heartbeat waits for nobody's frames
@@ -44,10 +40,6 @@ type membership struct {
 	opened    *metrics.Counter
 	recovered *metrics.Counter
 }
-
-// shareEvery is how often the owners of an org's partitions tell one another
-// what is the whole org's.
-const shareEvery = time.Second
 
 // join makes the daemon's membership. Nothing runs yet. Whoever does not go on
 // to run must close.
@@ -171,88 +163,6 @@ func (m *membership) run(stay, hard context.Context) error {
 	return g.Wait()
 }
 
-// Route is where the calls of a key are worked on.
-func (m *membership) Route(org, call string) (relay.Target, bool) {
-	known, ok := m.daemon.roster.named(org)
-	if !ok {
-		return relay.Target{}, false
-	}
-	p := cluster.PartitionOf(org, call, known.ClusterPartitions)
-	address, _, ok := m.cluster.Owner(p)
-	return relay.Target{Address: address, Org: p.Org, Partition: p.Number}, ok
-}
-
-// Changed is closed when a route has changed.
-func (m *membership) Changed() <-chan struct{} { return m.cluster.Changed() }
-
-// serveDoors lets an engine of an org in, and relays what it says.
-func (m *membership) serveDoors(w http.ResponseWriter, r *http.Request, org member) {
-	if org.guard.Admits(w, r) {
-		m.door.Handler(org.SFOrg).ServeHTTP(w, r)
-	}
-}
-
-// serveInner lets the doors of the cluster's daemons in, each to the partition
-// that it names. The pipeline asks for the cluster's key.
-func (m *membership) serveInner(w http.ResponseWriter, r *http.Request) {
-	number, err := strconv.Atoi(r.Header.Get(relay.HeaderPartition))
-	p := cluster.Partition{Org: r.Header.Get(relay.HeaderOrg), Number: number}
-	worker := m.daemon.pipelines.find(p.String())
-	if err != nil || worker == nil || m.cluster.Holds(p) != nil {
-		http.Error(w, "this daemon does not work on that partition", http.StatusMisdirectedRequest)
-		return
-	}
-	worker.handler.ServeHTTP(w, r)
-}
-
-// Open takes a partition over. With doubt, what waits may have been sent by its
-// last owner: it is counted.
-func (m *membership) Open(ctx context.Context, p cluster.Partition, doubt bool) error {
-	org, ok := m.daemon.roster.named(p.Org)
-	if !ok {
-		return fmt.Errorf("open %v: there is no org of that name", p)
-	}
-	if err := m.daemon.pipelines.leave(ctx, p.String(), true); err != nil { // one that was left behind
-		return err
-	}
-	cfg := m.daemon.outfitOf(org.Settings.of(p))
-	cfg.name, cfg.log = p.String(), m.daemon.log.With("partition", p.String())
-	cfg.partition, cfg.partitions, cfg.member = p.Number, org.ClusterPartitions, m
-	cfg.maySend = func() error { return m.cluster.Holds(p) }
-	one, err := newPipeline(ctx, cfg)
-	if err != nil {
-		return fmt.Errorf("open %v: %w", p, err)
-	}
-	m.opened.Inc()
-	if on, ok := one.spool.(*durable.Spool); ok && doubt {
-		m.recovered.Add(int(on.Stats().Recovered)) // which of them were in flight nobody knows
-	}
-	if err := m.daemon.pipelines.add(p.String(), one); err != nil {
-		return errors.Join(err, one.close())
-	}
-	return nil
-}
-
-// openSpool opens a partition's part of the cluster's JetStream.
-func (m *membership) openSpool(ctx context.Context, p *pipeline) (spool.Spool, error) {
-	at := p.partition()
-	cfg := p.settings.SpoolConfig(p.set, p.log)
-	cfg.Dir, cfg.URL, cfg.Conn, cfg.Replicas = "", "", m.conn, p.settings.ClusterReplicas
-	cfg.Name = fmt.Sprintf("%s-%d", cluster.Token(at.Org), at.Number)
-	cfg.Lease = func() error { return m.cluster.Holds(at) }
-	return durable.Open(ctx, cfg)
-}
-
-// Close hands a partition over, or drops it where it is another's already.
-func (m *membership) Close(ctx context.Context, p cluster.Partition, fenced bool) error {
-	return m.daemon.pipelines.leave(ctx, p.String(), fenced)
-}
-
-// partition is the pipeline's.
-func (p *pipeline) partition() cluster.Partition {
-	return cluster.Partition{Org: p.settings.SFOrg, Number: p.cfg.partition}
-}
-
 // replace puts an org's new settings in force, here. nil: there is no such org
 // any more, and announce gives its partitions up.
 func (m *membership) replace(ctx context.Context, name string, o *Org) {
@@ -300,82 +210,4 @@ func (m *membership) readiness(ctx context.Context) (ready bool, reasons []reaso
 		ready, reasons = false, append(reasons, reason{Code: "cluster", Message: err.Error()})
 	}
 	return ready, reasons
-}
-
-// tell tells the siblings of every pipeline of ours what is the whole org's,
-// and keeps its history, until ctx is done.
-func (m *membership) tell(ctx context.Context) error {
-	every := time.NewTicker(shareEvery)
-	defer every.Stop()
-	for kept := time.Now(); ; {
-		select {
-		case <-every.C:
-		case <-ctx.Done():
-			return nil
-		}
-		m.cluster.SetLoad(m.load(time.Now()))
-		keep := time.Since(kept) >= rememberEvery
-		if keep {
-			kept = time.Now()
-		}
-		for _, w := range m.daemon.pipelines.all() {
-			if err := m.tellOf(ctx, w.pipeline, keep); err != nil && ctx.Err() == nil {
-				w.log.Warn("what concerns the whole org is not told: the next word will tell it", "cause", err)
-			}
-		}
-	}
-}
-
-// tellOf tells of one partition, while it is ours.
-func (m *membership) tellOf(ctx context.Context, p *pipeline, keep bool) error {
-	if m.cluster.Holds(p.partition()) != nil {
-		return nil
-	}
-	word, err := json.Marshal(p.batcher.Share())
-	if err != nil {
-		return err
-	}
-	if err := m.share.Tell(p.partition(), word); err != nil || !keep {
-		return err
-	}
-	history, err := json.Marshal(p.batcher.History())
-	if err != nil {
-		return err
-	}
-	return m.bucket.Keep(ctx, p.settings.SFOrg, history)
-}
-
-// hear has a pipeline hear its siblings until ctx is done.
-func (p *pipeline) hear(ctx context.Context) error {
-	if p.cfg.member == nil {
-		return nil
-	}
-	stop, err := p.cfg.member.share.Hear(p.partition(), func(from cluster.Partition, word []byte) {
-		var s batcher.Share
-		if err := json.Unmarshal(word, &s); err != nil {
-			p.log.Warn("a sibling cannot be understood", "sibling", from.String(), "cause", err)
-			return
-		}
-		p.batcher.Hear(from.String(), s)
-	})
-	if err != nil {
-		return err
-	}
-	defer stop()
-	<-ctx.Done()
-	return nil
-}
-
-// history is what owners of the org's partitions have kept. It is only a
-// forecast's: what cannot be read is worth a line in the log.
-func (m *membership) history(org string, log *slog.Logger) (slots []batcher.Slot) {
-	kept, err := m.bucket.Kept(context.Background(), org) // two seconds at most
-	if err == nil && kept != nil {
-		err = json.Unmarshal(kept, &slots)
-	}
-	if err != nil {
-		log.Warn("the history of the API budget cannot be read: the forecast begins anew", "cause", err)
-		return nil
-	}
-	return slots
 }
