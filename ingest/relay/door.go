@@ -85,7 +85,7 @@ type Door struct {
 	cfg      Config
 	upgrader websocket.Upgrader
 	dialer   websocket.Dialer
-	posts    http.Handler
+	client   http.Client // of the owners' HTTP doors
 	dialects map[string]dialect.Dialect
 	life     context.Context // of the connections; ends with a drain's patience
 	end      context.CancelFunc
@@ -111,6 +111,7 @@ func New(cfg Config) *Door {
 				refuse(w, status, "invalid", reason.Error())
 			},
 		},
+		client: http.Client{Transport: &http.Transport{DialContext: cfg.Dial, MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute}},
 		dialer: websocket.Dialer{
 			NetDialContext: cfg.Dial, HandshakeTimeout: closeWait,
 			ReadBufferSize: 2048, WriteBufferSize: 1024, WriteBufferPool: new(sync.Pool),
@@ -120,7 +121,6 @@ func New(cfg Config) *Door {
 		d.dialects[one.Name] = one
 	}
 	d.life, d.end = context.WithCancel(context.Background())
-	d.posts = d.proxy()
 	return d
 }
 

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"io"
 	"net/http"
 	"net/url"
 
@@ -89,9 +88,7 @@ func (e *engine) connect(d *Door, w http.ResponseWriter, r *http.Request, org, c
 	case response == nil:
 		refuse(w, http.StatusServiceUnavailable, "overloaded", errNoOwner.Error())
 	default:
-		w.Header().Set("Content-Type", response.Header.Get("Content-Type"))
-		w.WriteHeader(response.StatusCode)
-		_, _ = io.Copy(w, response.Body)
+		pass(w, response)
 	}
 	return false
 }

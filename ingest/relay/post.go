@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httputil"
 	"time"
 
 	"example.com/steno/ingest/dialect"
@@ -14,92 +13,99 @@ import (
 
 // servePost is the door for native utterances over HTTP.
 func (d *Door) servePost(w http.ResponseWriter, r *http.Request, org string) {
-	d.post(w, r, org, r.PathValue("vendorCallKey"))
+	if body, ok := d.body(w, r); ok {
+		d.post(w, r, body, org, r.PathValue("vendorCallKey"))
+	}
 }
 
 // servePush is the door of a dialect's engines that push over HTTP. Where the
 // URL does not name the call, the body does.
 func (d *Door) servePush(w http.ResponseWriter, r *http.Request, org string) {
+	body, ok := d.body(w, r)
+	if !ok {
+		return
+	}
 	call := callOf(r.URL.Query())
-	spoken, known := d.dialects[r.PathValue("dialect")]
-	if call != "" || !known {
-		d.post(w, r, org, call)
-		return
+	if spoken, known := d.dialects[r.PathValue("dialect")]; known && call == "" {
+		if decoder, err := spoken.New(dialect.Options{Values: r.URL.Query()}); err == nil {
+			// What is wrong with the body is the owner's to say.
+			_ = decoder.Decode(body, func(e dialect.Event) {
+				if call == "" {
+					call = e.Call.Key
+				}
+			})
+		}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(d.cfg.MaxFrame)+1)) // one more, for the owner to say that it is too much
-	if _, tooBig := errors.AsType[*http.MaxBytesError](err); err != nil && !tooBig {
-		refuse(w, http.StatusBadRequest, "invalid", "the body could not be read to its end")
-		return
-	}
-	if decoder, err := spoken.New(dialect.Options{Values: r.URL.Query()}); err == nil {
-		// What is wrong with the body is the owner's to say.
-		_ = decoder.Decode(body, func(e dialect.Event) {
-			if call == "" {
-				call = e.Call.Key
-			}
-		})
-	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	r.ContentLength = int64(len(body))
-	d.post(w, r, org, call)
+	d.post(w, r, body, org, call)
 }
 
-// post hands a request to the owner of a call, and waits for one for a while.
-func (d *Door) post(w http.ResponseWriter, r *http.Request, org, call string) {
+// body reads a request's body, so that it can be sent to more than one owner.
+// Of one that is too long it reads as much as the owner needs to say so.
+func (d *Door) body(w http.ResponseWriter, r *http.Request) (body []byte, ok bool) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(d.cfg.MaxFrame)+1))
+	if _, tooLong := errors.AsType[*http.MaxBytesError](err); err != nil && !tooLong {
+		refuse(w, http.StatusBadRequest, "invalid", "the body could not be read to its end")
+		return nil, false
+	}
+	return body, true
+}
+
+// post hands a request to the owner of a call and passes the answer on. While
+// the call's partition moves it tries for a while: what an owner of before has
+// taken all the same, the next one knows by its message ids.
+func (d *Door) post(w http.ResponseWriter, r *http.Request, body []byte, org, call string) {
 	if !d.enter(w) {
 		return
 	}
 	defer d.leave()
-	target, ok := d.await(r.Context(), org, call)
-	if !ok {
-		refuse(w, http.StatusServiceUnavailable, "overloaded", errNoOwner.Error())
-		return
-	}
-	d.posts.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), targetKey{}, target)))
-}
-
-type targetKey struct{}
-
-// await waits until somebody works on the call.
-func (d *Door) await(ctx context.Context, org, call string) (Target, bool) {
-	patience := time.NewTimer(d.cfg.Patience)
-	defer patience.Stop()
+	ctx, cancel := context.WithTimeout(r.Context(), d.cfg.Patience)
+	defer cancel()
 	for {
 		changed := d.cfg.Routes.Changed()
-		if target, ok := d.cfg.Routes.Route(org, call); ok {
-			return target, true
+		response, err := d.forward(ctx, r, body, org, call)
+		if err == nil && !passing(response.StatusCode) {
+			pass(w, response)
+			return
 		}
+		if err == nil {
+			response.Body.Close()
+		}
+		again := time.NewTimer(retryEvery)
 		select {
 		case <-changed:
-		case <-patience.C:
-			return Target{}, false
+		case <-again.C:
 		case <-ctx.Done():
-			return Target{}, false
+		}
+		again.Stop()
+		if ctx.Err() != nil {
+			refuse(w, http.StatusServiceUnavailable, "overloaded", errNoOwner.Error())
+			return
 		}
 	}
 }
 
-// proxy sends requests to the target in their context.
-func (d *Door) proxy() http.Handler {
-	return &httputil.ReverseProxy{
-		Transport: &http.Transport{DialContext: d.cfg.Dial, MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute},
-		Rewrite: func(p *httputil.ProxyRequest) {
-			t, _ := p.In.Context().Value(targetKey{}).(Target)
-			query := p.In.URL.Query()
-			query.Del("token")
-			p.Out.URL.Scheme, p.Out.URL.Host, p.Out.URL.RawQuery = "http", t.Address, query.Encode()
-			p.Out.Host = t.Address
-			p.Out.Header = d.header(t, p.In)
-		},
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
-			d.cfg.Log.Warn("an owner cannot be reached", "cause", err)
-			refuse(w, http.StatusServiceUnavailable, "overloaded", errNoOwner.Error())
-		},
-		ModifyResponse: func(r *http.Response) error {
-			if r.StatusCode == http.StatusMisdirectedRequest {
-				return errNoOwner
-			}
-			return nil
-		},
+// forward asks the owner once.
+func (d *Door) forward(ctx context.Context, r *http.Request, body []byte, org, call string) (*http.Response, error) {
+	target, ok := d.cfg.Routes.Route(org, call)
+	if !ok {
+		return nil, errNoOwner
 	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address("http", target, r), bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header = d.header(target, r)
+	return d.client.Do(request)
+}
+
+// pass gives the client what the owner has answered.
+func pass(w http.ResponseWriter, response *http.Response) {
+	defer response.Body.Close()
+	for _, name := range []string{"Content-Type", "Retry-After"} {
+		if v := response.Header.Get(name); v != "" {
+			w.Header().Set(name, v)
+		}
+	}
+	w.WriteHeader(response.StatusCode)
+	_, _ = io.Copy(w, response.Body) // a client who has gone hears nothing
 }

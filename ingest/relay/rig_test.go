@@ -135,6 +135,13 @@ func (c *cluster) set(p int, o *owner) {
 	c.changed = make(chan struct{})
 }
 
+// swap makes two partitions each other's routes.
+func (c *cluster) swap(p, q int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.owners[p], c.owners[q] = c.owners[q], c.owners[p]
+}
+
 func partitionOf(call string) int {
 	h := fnv.New32a()
 	h.Write([]byte(call))

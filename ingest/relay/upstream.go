@@ -37,7 +37,7 @@ func (d *Door) dial(ctx context.Context, org, call string, r *http.Request) (*up
 	if !ok {
 		return nil, nil, errNoOwner
 	}
-	ws, response, err := d.dialer.DialContext(ctx, address(target, r), d.header(target, r))
+	ws, response, err := d.dialer.DialContext(ctx, address("ws", target, r), d.header(target, r))
 	switch {
 	case err == nil:
 		ws.SetReadLimit(int64(d.cfg.MaxFrame))
@@ -82,10 +82,10 @@ func passing(status int) bool {
 
 // address is where the owner serves what r asks for. The client's token is not
 // for the owner, and not for its logs.
-func address(t Target, r *http.Request) string {
+func address(scheme string, t Target, r *http.Request) string {
 	query := r.URL.Query()
 	query.Del("token")
-	u := url.URL{Scheme: "ws", Host: t.Address, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: query.Encode()}
+	u := url.URL{Scheme: scheme, Host: t.Address, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: query.Encode()}
 	return u.String()
 }
 
