@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
 )
 
 // page is what one fetch asks for.
@@ -18,11 +21,31 @@ type page struct {
 // errNothing is the answer where there is no readable message at seq.
 var errNothing = errors.New("no message there")
 
+// askAgain is how long nobody may answer for a stream before it is asked again:
+// the servers of a cluster have just made it, or elect its leader.
+const askAgain = 100 * time.Millisecond
+
 // fetch calls f with messages from seq on, in order, about maxBytes of them,
 // and returns where to continue. The data is f's to keep.
 func (s *store) fetch(ctx context.Context, stream string, from page, f func(seq uint64, data []byte)) (next uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*requestTimeout)
 	defer cancel()
+	for {
+		next, err = s.fetchOnce(ctx, stream, from, f)
+		if !errors.Is(err, nats.ErrNoResponders) {
+			return next, err
+		}
+		again := time.NewTimer(askAgain)
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			again.Stop()
+			return next, err
+		}
+	}
+}
+
+func (s *store) fetchOnce(ctx context.Context, stream string, from page, f func(seq uint64, data []byte)) (next uint64, err error) {
 	inbox := s.fetches.NewInbox()
 	sub, err := s.fetches.SubscribeSync(inbox)
 	if err != nil {
