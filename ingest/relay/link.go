@@ -154,9 +154,17 @@ func (l *link) add(u *upstream) (ok bool) {
 	return true
 }
 
-// answers passes on what an owner says until it has said all (L4).
+// answers passes on what an owner says until it has said all (L4), or shows no
+// sign of life: it pings more often than that.
 func (l *link) answers(u *upstream) {
+	alive := func() { _ = u.ws.SetReadDeadline(time.Now().Add(l.door.cfg.Idle)) } // never fails
+	u.ws.SetPingHandler(func(data string) error {
+		alive()
+		_ = u.ws.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(writeWait))
+		return nil
+	})
 	for {
+		alive()
 		kind, frame, err := u.ws.ReadMessage()
 		if err != nil {
 			how := ending{code: websocket.CloseGoingAway, text: "the daemon that works on this call is gone: reconnect"}

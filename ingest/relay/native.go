@@ -62,14 +62,16 @@ func kept(r *http.Request) *http.Request {
 	return &http.Request{URL: &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}, Header: h}
 }
 
-// take passes a frame's messages on. It returns false when the link ends.
+// take passes a frame's messages on. It returns false when the link ends. What
+// is no message an owner must hear of, to say so, but not the messages before it,
+// which have gone their ways already.
 func (n *native) take(kind int, frame []byte) (ok bool) {
 	ok = true
 	if !ingest.EachObject(frame, func(object string) bool {
 		ok = n.pass(object)
 		return ok
 	}) && ok {
-		return n.send(n.first(), kind, frame)
+		return n.send(n.first(), kind, []byte("no message"))
 	}
 	return ok
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/gorilla/websocket"
 	"pgregory.net/rapid"
 
+	"example.com/steno/bench/memnet"
 	"example.com/steno/ingest/client"
 	"example.com/steno/ingest/relay"
 )
@@ -110,6 +111,25 @@ func TestWrongFirstWords(t *testing.T) {
 	})
 }
 
+// TestWrongLastWords: what was said before goes where it belongs, once.
+func TestWrongLastWords(t *testing.T) {
+	run(t, relay.Config{}, func(c *cluster) {
+		p := c.dialDoor("/v1/ingest")
+		p.send(open("a", callIn(0, 1)) + "\n" + utterance("a", 1, "m1") + "\n" + open("b", callIn(1, 1)) + "\n" + utterance("b", 1, "m2") + "\nnonsense")
+		for got := ""; got != "close 4400"; {
+			if got = p.next(); strings.HasPrefix(got, "close") && got != "close 4400" {
+				t.Fatalf("got %s, want 4400", got)
+			}
+		}
+		time.Sleep(time.Second)
+		for i, want := range []map[string][]string{{callIn(0, 1): {"m1"}}, {callIn(1, 1): {"m2"}}} {
+			if got := c.said(i); !reflect.DeepEqual(got, want) {
+				t.Errorf("partition %d has %v, want %v", i, got, want)
+			}
+		}
+	})
+}
+
 // TestOwnerEnds: however an owner goes, the client is told to come again.
 func TestOwnerEnds(t *testing.T) {
 	f := func(end func(*cluster, int), want ...string) {
@@ -132,6 +152,39 @@ func TestOwnerEnds(t *testing.T) {
 		c.own(p)
 		c.t.Cleanup(hung.kill)
 	}, `{"type":"reconnect"`, "close 1001")
+}
+
+// TestOwnerIsSilent: one that nobody hears of any more, and whom the cluster
+// believes to be there, does not keep a client waiting for ever.
+func TestOwnerIsSilent(t *testing.T) {
+	run(t, relay.Config{}, func(c *cluster) {
+		c.lose(0)
+		silent := &owner{address: "silent:1", net: memnet.Listen()}
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			upgrader := websocket.Upgrader{}
+			ws, err := upgrader.Upgrade(w, r, nil)
+			for err == nil {
+				_, _, err = ws.NextReader()
+			}
+			if ws != nil {
+				ws.Close()
+			}
+		})}
+		go server.Serve(silent.net)
+		silent.kill = func() { server.Close() }
+		c.set(0, silent)
+		p := c.dialDoor("/v1/ingest")
+		p.send(open("a", callIn(0, 1)))
+		begun := time.Now()
+		_ = p.ws.SetReadDeadline(time.Now().Add(5 * time.Minute))
+		if _, b, err := p.ws.ReadMessage(); err != nil || !strings.HasPrefix(string(b), `{"type":"reconnect"`) {
+			t.Errorf("got %s, %v, want to be told to reconnect", b, err)
+		}
+		if took := time.Since(begun); took > 70*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		p.ws.Close()
+	})
 }
 
 // TestTakeover: the owner closes the older connection of a stream, and so does
