@@ -215,7 +215,9 @@ func TestClusterLosesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if c.daemons[2].host.name != "" {
+	if c.daemons[2].host.name == "" {
+		t.Log("no daemon is cut off: that takes network namespaces, which are Linux's, root's, and Debian's iproute2 and util-linux")
+	} else {
 		c.event("a daemon is cut off for 8 s", func() {
 			c.daemons[2].host.cut()
 			pass(8 * time.Second)

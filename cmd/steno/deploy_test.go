@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"example.com/steno/batcher/spool/durable"
+	"example.com/steno/batcher/spool/spooltest"
 	"example.com/steno/cmd/steno/daemon"
 )
 
@@ -185,18 +186,7 @@ func TestServersMustSyncAlways(t *testing.T) {
 		o := natsOptions(t, "", map[string]string{"NAME": "n", "STORE": t.TempDir(), "PASSWORD": "p", "SYSTEM_PASSWORD": "s"})
 		o.Host, o.Port, o.HTTPPort, o.Cluster, o.Routes = "127.0.0.1", server.RANDOM_PORT, 0, server.ClusterOpts{}, nil
 		o.SyncAlways, o.SyncInterval, o.NoSigs, o.NoLog = always, 2*time.Minute, true, true
-		s, err := server.NewServer(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Start()
-		t.Cleanup(func() {
-			s.Shutdown()
-			s.WaitForShutdown()
-		})
-		if !s.ReadyForConnections(10 * time.Second) {
-			t.Fatal("the server does not start")
-		}
+		s := spooltest.Serve(t, o)
 		return fmt.Sprintf("nats://steno:p@%s", s.Addr()), fmt.Sprintf("nats://sys:s@%s", s.Addr())
 	}
 	start := func(steno, sys string) error {

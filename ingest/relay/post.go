@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"time"
 
 	"example.com/steno/ingest/dialect"
 )
@@ -70,14 +69,7 @@ func (d *Door) post(w http.ResponseWriter, r *http.Request, body []byte, org, ca
 		if err == nil {
 			response.Body.Close()
 		}
-		again := time.NewTimer(retryEvery)
-		select {
-		case <-changed:
-		case <-again.C:
-		case <-ctx.Done():
-		}
-		again.Stop()
-		if ctx.Err() != nil {
+		if !lookAgain(ctx, changed) {
 			refuse(w, http.StatusServiceUnavailable, "overloaded", errNoOwner.Error())
 			return
 		}

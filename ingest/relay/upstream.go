@@ -61,17 +61,23 @@ func (d *Door) dialPatiently(ctx context.Context, org, call string, r *http.Requ
 		if !errors.Is(err, errNoOwner) {
 			return u, response, err
 		}
-		again := time.NewTimer(retryEvery)
-		select {
-		case <-changed:
-		case <-again.C:
-		case <-ctx.Done():
-		}
-		again.Stop()
-		if ctx.Err() != nil {
+		if !lookAgain(ctx, changed) {
 			return nil, nil, err
 		}
 	}
+}
+
+// lookAgain waits until another owner may be there, and returns false when ctx
+// is done.
+func lookAgain(ctx context.Context, changed <-chan struct{}) bool {
+	again := time.NewTimer(retryEvery)
+	defer again.Stop()
+	select {
+	case <-changed:
+	case <-again.C:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
 }
 
 // passing says whether an owner's refusal is one that another owner, or the

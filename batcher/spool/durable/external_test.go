@@ -2,9 +2,6 @@ package durable_test
 
 import (
 	"testing"
-	"time"
-
-	"github.com/nats-io/nats-server/v2/server"
 
 	"example.com/steno/batcher/spool"
 	"example.com/steno/batcher/spool/durable"
@@ -25,21 +22,7 @@ func TestConformanceExternal(t *testing.T) {
 
 // jetStream starts a server on a free port of this machine.
 func jetStream(t *testing.T) (url string) {
-	s, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(), SyncAlways: true,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() {
-		s.Shutdown()
-		s.WaitForShutdown()
-	})
-	if !s.ReadyForConnections(10 * time.Second) {
-		t.Fatal("the JetStream server does not start")
-	}
-	return s.ClientURL()
+	return spooltest.URLs(spooltest.Servers(t, 1))
 }
 
 // A spool on an external JetStream goes on with what waits, too.

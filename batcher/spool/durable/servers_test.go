@@ -6,11 +6,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 
 	"example.com/steno/batcher/spool/durable"
+	"example.com/steno/batcher/spool/spooltest"
 )
 
 // configured starts a server with a system account and what is given of
@@ -28,19 +28,7 @@ accounts { $SYS { users: [{user: sys, password: secret}] }, STENO { jetstream: e
 		t.Fatal(err)
 	}
 	o.NoSigs, o.NoLog = true, true
-	s, err := server.NewServer(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() {
-		s.Shutdown()
-		s.WaitForShutdown()
-	})
-	if !s.ReadyForConnections(10 * time.Second) {
-		t.Fatal("the server does not start")
-	}
-	return s
+	return spooltest.Serve(t, o)
 }
 
 func TestCheckServers(t *testing.T) {

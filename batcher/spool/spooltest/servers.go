@@ -26,21 +26,10 @@ func Servers(t testing.TB, n int) []*server.Server {
 			host, port := hostPort(t, routes[i])
 			o.Cluster = server.ClusterOpts{Name: "steno", Host: host, Port: port}
 		}
-		s, err := server.NewServer(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			s.Shutdown()
-			s.WaitForShutdown()
-		})
-		s.Start()
-		all = append(all, s)
+		all = append(all, begin(t, o))
 	}
 	for _, s := range all {
-		if !s.ReadyForConnections(10 * time.Second) {
-			t.Fatal("a JetStream server does not start")
-		}
+		awaitReady(t, s)
 	}
 	for begun := time.Now(); n > 1 && !anyLeads(all); <-time.After(10 * time.Millisecond) {
 		if time.Since(begun) > 30*time.Second {
@@ -48,6 +37,36 @@ func Servers(t testing.TB, n int) []*server.Server {
 		}
 	}
 	return all
+}
+
+// Serve starts a server of this process with these options, for as long as the
+// test lasts.
+func Serve(t testing.TB, o *server.Options) *server.Server {
+	t.Helper()
+	s := begin(t, o)
+	awaitReady(t, s)
+	return s
+}
+
+func begin(t testing.TB, o *server.Options) *server.Server {
+	t.Helper()
+	s, err := server.NewServer(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.Shutdown()
+		s.WaitForShutdown()
+	})
+	s.Start()
+	return s
+}
+
+func awaitReady(t testing.TB, s *server.Server) {
+	t.Helper()
+	if !s.ReadyForConnections(10 * time.Second) {
+		t.Fatal("a NATS server does not start")
+	}
 }
 
 // URLs are the addresses of all servers, for a connection that finds another
