@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -229,6 +230,13 @@ func (d *Door) begin(l *link, take func(kind int, frame []byte) bool) {
 		delete(d.links, l)
 		d.mu.Unlock()
 	}()
+}
+
+// complain logs why an owner cannot be reached, where that is not for a moment.
+func (d *Door) complain(err error) {
+	if !errors.Is(err, errNoOwner) {
+		d.cfg.Log.Error("an owner cannot be reached", "cause", err)
+	}
 }
 
 // refuse answers as ingest does.

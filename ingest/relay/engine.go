@@ -86,6 +86,7 @@ func (e *engine) connect(d *Door, w http.ResponseWriter, r *http.Request, org, c
 		e.up = u
 		return true
 	case response == nil:
+		d.complain(err)
 		refuse(w, http.StatusServiceUnavailable, "overloaded", errNoOwner.Error())
 	default:
 		pass(w, response)

@@ -134,9 +134,7 @@ func (l *link) close(how ending) {
 
 // unreachable ends the link because an owner cannot be reached.
 func (l *link) unreachable(err error) {
-	if !errors.Is(err, errNoOwner) {
-		l.door.cfg.Log.Error("an owner cannot be reached", "cause", err)
-	}
+	l.door.complain(err)
 	l.close(ending{code: websocket.CloseTryAgainLater, text: errNoOwner.Error()})
 }
 

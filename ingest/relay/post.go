@@ -2,8 +2,10 @@ package relay
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 
@@ -69,7 +71,8 @@ func (d *Door) post(w http.ResponseWriter, r *http.Request, body []byte, org, ca
 		if err == nil {
 			response.Body.Close()
 		}
-		if !lookAgain(ctx, changed) {
+		if errors.Is(err, errForeign) || !lookAgain(ctx, changed) {
+			d.complain(cmp.Or(err, errNoOwner))
 			refuse(w, http.StatusServiceUnavailable, "overloaded", errNoOwner.Error())
 			return
 		}
@@ -87,7 +90,15 @@ func (d *Door) forward(ctx context.Context, r *http.Request, body []byte, org, c
 		return nil, err
 	}
 	request.Header = d.header(target, r)
-	return d.client.Do(request)
+	response, err := d.client.Do(request)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", errNoOwner, err)
+	case response.StatusCode == http.StatusUnauthorized:
+		response.Body.Close()
+		return nil, errForeign
+	}
+	return response, nil
 }
 
 // pass gives the client what the owner has answered.

@@ -187,6 +187,25 @@ func TestOwnerIsSilent(t *testing.T) {
 	})
 }
 
+// TestForeignOwner: that two daemons have different keys is not told the client
+// as if its token were wrong, which it would take for final.
+func TestForeignOwner(t *testing.T) {
+	run(t, relay.Config{}, func(c *cluster) {
+		c.lose(0)
+		c.ownersKey = "of another cluster"
+		c.own(0)
+		if response, _ := c.post("/v1/calls/"+callIn(0, 1)+"/utterances", "application/json", `{}`); response.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("got %v, want 503", response)
+		}
+		if _, response, err := c.tryDoor("/v1/ingest/vosk?call=" + callIn(0, 1)); err == nil || response.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("got %v, want 503", response)
+		}
+		p := c.dialDoor("/v1/ingest")
+		p.send(open("a", callIn(0, 1)))
+		p.wants(`{"type":"reconnect"`, "close 1013")
+	})
+}
+
 // TestTakeover: the owner closes the older connection of a stream, and so does
 // the door.
 func TestTakeover(t *testing.T) {

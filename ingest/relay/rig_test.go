@@ -33,6 +33,8 @@ type cluster struct {
 	door   *relay.Door
 	net    *memnet.Listener
 
+	ownersKey string // by which owners know doors
+
 	mu      sync.Mutex // guards what follows
 	owners  [4]*owner
 	changed chan struct{}
@@ -51,7 +53,7 @@ type owner struct {
 // run runs a test with a cluster in a bubble.
 func run(t *testing.T, cfg relay.Config, test func(*cluster)) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &cluster{t: t, net: memnet.Listen(), changed: make(chan struct{})}
+		c := &cluster{t: t, net: memnet.Listen(), ownersKey: key, changed: make(chan struct{})}
 		for p := range c.spools {
 			c.spools[p] = spool.NewMemory()
 			c.own(p)
@@ -88,7 +90,7 @@ func (c *cluster) own(p int) *owner {
 	c.numbers++
 	o := &owner{address: fmt.Sprintf("owner-%d:1", c.numbers), net: memnet.Listen()}
 	c.mu.Unlock()
-	o.server = ingest.New(ingest.Config{Tokens: []string{key}, Org: "acme"}, c.spools[p], metrics.NewSet(), slog.New(slog.NewTextHandler(io.Discard, nil)))
+	o.server = ingest.New(ingest.Config{Tokens: []string{c.ownersKey}, Org: "acme"}, c.spools[p], metrics.NewSet(), slog.New(slog.NewTextHandler(io.Discard, nil)))
 	inner := o.server.Handler()
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c.mu.Lock()

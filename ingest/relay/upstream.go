@@ -30,6 +30,10 @@ type upstream struct {
 // errNoOwner is why a client is turned away that has waited for long enough.
 var errNoOwner = errors.New("no daemon works on this call at the moment: come again")
 
+// errForeign is a fault of the cluster's, not of the client's, whose token is
+// good: it must not be told that it is not allowed.
+var errForeign = errors.New("the owner does not know this daemon: do they have the same cluster key?")
+
 // dial connects to the owner of a call, as r asks for. An answer of the owner's
 // that is no WebSocket is returned with the error.
 func (d *Door) dial(ctx context.Context, org, call string, r *http.Request) (*upstream, *http.Response, error) {
@@ -42,6 +46,8 @@ func (d *Door) dial(ctx context.Context, org, call string, r *http.Request) (*up
 	case err == nil:
 		ws.SetReadLimit(int64(d.cfg.MaxFrame))
 		return &upstream{target: target, call: call, ws: ws}, response, nil
+	case response != nil && response.StatusCode == http.StatusUnauthorized:
+		return nil, nil, errForeign
 	case response == nil || passing(response.StatusCode):
 		return nil, nil, fmt.Errorf("%w: %w", errNoOwner, err)
 	}
