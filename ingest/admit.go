@@ -98,12 +98,16 @@ func (c *connection) own(o *opening) *stream {
 type arrival struct {
 	record spool.Record
 	given  bool // the client gave the message id, so it may be known from elsewhere
+	id     messageHash
 }
 
 // accept lets the stream's rules decide about seq. f is what is wrong with the
 // utterance itself, which counts only when its turn has come; else a is it.
 func (c *connection) accept(l lease, seq uint64, f *fault, a *arrival) (ok bool) {
 	s := c.server
+	if a != nil && a.given {
+		a.id = s.registry.hasher.hash(a.record.MessageID)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c.closing.code != 0 {
@@ -136,16 +140,17 @@ func (c *connection) accept(l lease, seq uint64, f *fault, a *arrival) (ok bool)
 // the id that the client gave it. The lock is held.
 func (c *connection) keep(st *stream, a *arrival) {
 	if a.given {
-		id := hashOf(a.record.MessageID)
-		if c.server.registry.seen(st.call, id, c) {
+		g := &c.server.registry
+		if g.seen(st.call, a.id, c.holder) {
 			c.server.metrics.duplicates.Inc()
 			return
 		}
-		if c.server.registry.remember(st.call, id, c, a.record.Received) {
+		p, first := g.remember(st.call, a.id, c.holder, a.record.Received)
+		if first {
 			signal(c.server.wake)
 		}
 		t := c.current()
-		t.ids = append(t.ids, taken{st.call, id})
+		t.ids = append(t.ids, p)
 	}
 	st.used = true
 	a.record.Epoch = st.epoch

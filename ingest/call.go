@@ -1,7 +1,7 @@
 package ingest
 
 import (
-	"crypto/sha256"
+	"math/rand/v2"
 	"time"
 )
 
@@ -11,20 +11,13 @@ type callKeyOf struct {
 	org, key string
 }
 
-// messageHash stands for a message id, which may be long.
-type messageHash [16]byte
-
-func hashOf(messageID string) messageHash {
-	sum := sha256.Sum256([]byte(messageID))
-	return messageHash(sum[:16])
-}
-
 // call is what several streams have in common: transfers and legs whose
 // transcript goes out under one key. Server.mu guards it.
 type call struct {
 	key     callKeyOf
+	salt    uint64 // random: tells its message ids from the same ones of other calls
 	streams map[*stream]struct{}
-	ids     map[messageHash]sighting // nil: none
+	ids     int // that are known of it
 	// sessions is the session that an engine began last, by the leg that it
 	// speaks on: who sends again from the middle on does not say it. Nil: none.
 	sessions map[string]string
@@ -33,17 +26,10 @@ type call struct {
 	marked   bool // the mark of its end is in the spool, or on its way
 }
 
-// sighting is when a message id was accepted. There is one for each utterance of
-// the last minutes, so it is small.
-type sighting struct {
-	at   int64  // nanoseconds since 1970
-	said uint32 // of an engine's words, a checksum; 0: not known
-}
-
 func (g *registry) call(k callKeyOf) *call {
 	c := g.calls[k]
 	if c == nil {
-		c = &call{key: k, streams: map[*stream]struct{}{}}
+		c = &call{key: k, salt: rand.Uint64(), streams: map[*stream]struct{}{}}
 		g.calls[k] = c
 	}
 	return c
@@ -102,7 +88,7 @@ func (g *registry) rollback(s *stream) {
 
 // tidy keeps G4.
 func (g *registry) tidy(c *call) {
-	if len(c.streams) == 0 && len(c.ids) == 0 && c.posts == 0 && g.calls[c.key] == c {
+	if len(c.streams) == 0 && c.ids == 0 && c.posts == 0 && g.calls[c.key] == c {
 		delete(g.calls, c.key)
 	}
 }
@@ -129,65 +115,54 @@ func (c *call) begin(leg, session string) {
 	c.sessions[leg] = session
 }
 
+// holder is the next one's number.
+func (g *registry) holder() holder {
+	if g.holders++; g.holders == 0 {
+		g.holders = 1
+	}
+	return g.holders
+}
+
 // seen reports whether a message with this id is safe, or is in the hands of
 // owner, who will know when it is. One in other hands may yet fail: who sends
 // it here is better served by a second copy, which carries the same id.
-func (g *registry) seen(c *call, id messageHash, owner any) bool {
-	if _, known := c.ids[id]; !known {
+func (g *registry) seen(c *call, id messageHash, owner holder) bool {
+	p, known := g.ids.find(c, id)
+	if !known {
 		return false
 	}
-	holder, held := g.holders[taken{c, id}]
-	return !held || holder == owner
+	holder := g.ids.at(p).holder
+	return holder == 0 || holder == owner
 }
 
-// remember notes that owner has taken in a message with this id; nil: that it
-// is safe. It returns true where nothing else was waiting to expire: Run must be
-// woken.
-func (g *registry) remember(c *call, id messageHash, owner any, now time.Time) (first bool) {
-	first = g.ids.len == 0
-	at := now.UnixNano()
-	if c.ids == nil {
-		c.ids = map[messageHash]sighting{}
-	}
-	c.ids[id] = sighting{at: at}
-	g.ids.push(remembered{taken{c, id}, at})
-	if owner != nil {
-		g.holders[taken{c, id}] = owner
-	} else {
-		delete(g.holders, taken{c, id})
-	}
-	return first
+// remember notes that owner has taken in a message with this id; 0: that it is
+// safe. First is true where nothing else was waiting to expire: Run must be woken.
+func (g *registry) remember(c *call, id messageHash, owner holder, now time.Time) (p place, first bool) {
+	first = g.ids.len() == 0
+	return g.ids.note(sighting{id: id, call: c, at: now.UnixNano(), holder: owner}), first
 }
 
-// note adds what was said under an id that is remembered.
-func (c *call) note(id messageHash, said uint32) {
-	at := c.ids[id]
-	at.said = said
-	c.ids[id] = at
-}
+// say adds what was said under an id that has just been remembered.
+func (g *registry) say(p place, said uint32) { g.ids.at(p).said = said }
 
 // revises is true for words that are not those which were accepted under id.
-func (c *call) revises(id messageHash, said uint32) bool {
-	known := c.ids[id].said
-	return known != 0 && known != said
+func (g *registry) revises(c *call, id messageHash, said uint32) bool {
+	p, known := g.ids.find(c, id)
+	return known && g.ids.at(p).said != 0 && g.ids.at(p).said != said
 }
 
 // keep marks what owner has taken in as safe.
-func (g *registry) keep(c *call, id messageHash, owner any) {
-	if holder, held := g.holders[taken{c, id}]; held && holder == owner {
-		delete(g.holders, taken{c, id})
+func (g *registry) keep(p place, owner holder) {
+	if seen := g.ids.at(p); seen != nil && seen.holder == owner {
+		seen.holder = 0
 	}
 }
 
 // drop forgets what owner has taken in and could not make safe.
-func (g *registry) drop(c *call, id messageHash, owner any) {
-	if holder, held := g.holders[taken{c, id}]; held && holder == owner {
-		g.forgetID(taken{c, id})
+func (g *registry) drop(p place, owner holder) {
+	if seen := g.ids.at(p); seen != nil && seen.holder == owner {
+		c := seen.call
+		g.ids.remove(p)
+		g.tidy(c)
 	}
-}
-
-func (g *registry) forgetID(t taken) {
-	delete(g.holders, t)
-	delete(t.call.ids, t.id)
-	g.tidy(t.call)
 }

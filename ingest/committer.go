@@ -137,8 +137,8 @@ func (c *connection) safe(t *turn) {
 			}
 		}
 	}
-	for _, id := range t.ids {
-		c.server.registry.keep(id.call, id.id, c)
+	for _, p := range t.ids {
+		c.server.registry.keep(p, c.holder)
 	}
 	t.ids, t.marked = t.ids[:0], nil
 }

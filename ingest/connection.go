@@ -45,6 +45,7 @@ type connection struct {
 	server *Server
 	ws     *websocket.Conn
 	id     uint64 // set before it serves
+	holder holder // so too
 
 	// Server.mu guards these.
 	turn      turn
@@ -89,7 +90,7 @@ type closing struct {
 type turn struct {
 	steps   []step
 	records []spool.Record
-	ids     []taken
+	ids     []place
 	marked  []*call // whose end is marked in records
 }
 
@@ -100,12 +101,6 @@ type step struct {
 	end    bool    // the end of the stream is safe with the turn
 	leave  bool    // the connection lets the stream go with the turn
 	body   []byte  // nil: an ack; empty: nothing, as engines expect no answer
-}
-
-// taken is a message id that is safe when the turn is.
-type taken struct {
-	call *call
-	id   messageHash
 }
 
 func (s *Server) newConnection(ws *websocket.Conn) *connection {
@@ -223,8 +218,8 @@ func (c *connection) let(s *stream, now time.Time) {
 // revoke takes back what a turn that will not be safe has noted. The streams
 // are rolled back by release.
 func (g *registry) revoke(t *turn, owner *connection) {
-	for _, id := range t.ids {
-		g.drop(id.call, id.id, owner)
+	for _, p := range t.ids {
+		g.drop(p, owner.holder)
 	}
 	for _, c := range t.marked {
 		c.marked = false

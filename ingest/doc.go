@@ -19,8 +19,9 @@
 //	opening.go    message → opening: a valid `open`
 //	utterance.go  message → utterance: valid, and rendered for Salesforce
 //	sequence.go   may this seq come now? the rules of one stream, numbered
-//	registry.go   streams and who owns them; call.go: calls and message ids;
-//	              fifo.go: what is forgotten in the order of its coming
+//	registry.go   streams and who owns them; call.go: calls
+//	sightings.go  message ids that were accepted of late, and index.go where they
+//	              are; fifo.go: what is forgotten in the order of its coming
 //	admit.go      opening or utterance → step of a turn, by those rules
 //	reader.go     the goroutine that does all of the above, one a connection
 //	leg.go        what the URL of a dialect's door says: which call, who speaks

@@ -380,23 +380,24 @@ func (e *engine) keep(u *assembly.Utterance, now time.Time) {
 	}
 	for i := range u.Pieces {
 		p := &u.Pieces[i]
-		id := hashOf(uuidOf(p.ID))
-		if s.registry.remember(st.call, id, e.c, now) {
+		at, first := s.registry.remember(st.call, s.registry.hasher.hash(uuidOf(p.ID)), e.c.holder, now)
+		if first {
 			signal(s.wake)
 		}
-		st.call.note(id, checksum(p.Text))
-		e.c.turn.ids = append(e.c.turn.ids, taken{st.call, id})
+		s.registry.say(at, checksum(p.Text))
+		e.c.turn.ids = append(e.c.turn.ids, at)
 	}
 }
 
 // taken reports whether the call has a piece already, and counts what that
 // means: a repeat, or a change that comes too late. The lock is held.
 func (e *engine) taken(p assembly.Piece) bool {
-	id := hashOf(uuidOf(p.ID))
-	if !e.c.server.registry.seen(e.stream.call, id, e.c) {
+	g := &e.c.server.registry
+	id := g.hasher.hash(uuidOf(p.ID))
+	if !g.seen(e.stream.call, id, e.c.holder) {
 		return false
 	}
-	if e.stream.call.revises(id, checksum(p.Text)) {
+	if g.revises(e.stream.call, id, checksum(p.Text)) {
 		e.count.revisions.Inc()
 	} else {
 		e.c.server.metrics.duplicates.Inc()

@@ -24,6 +24,12 @@ func (q *fifo[T]) push(v T) {
 // head is the oldest; there must be one.
 func (q *fifo[T]) head() *T { return &q.chunks[0][q.next] }
 
+// at is the one behind the head after i others, which must be there.
+func (q *fifo[T]) at(i int) *T {
+	i += q.next
+	return &q.chunks[i/fifoChunk][i%fifoChunk]
+}
+
 func (q *fifo[T]) pop() T {
 	v := *q.head()
 	*q.head() = *new(T)

@@ -79,6 +79,7 @@ func (s *Server) answerPost(w http.ResponseWriter, p *post) {
 type post struct {
 	call    callKeyOf
 	records []spool.Record
+	holder  holder // of its message ids, until its outcome is known
 }
 
 // post validates a body: one utterance or an array of them.
@@ -146,9 +147,9 @@ func (s *Server) storePost(ctx context.Context, p *post) error {
 	c.posts--
 	for _, id := range ids {
 		if err != nil {
-			s.registry.drop(c, id, p)
+			s.registry.drop(id, p.holder)
 		} else {
-			s.registry.keep(c, id, p)
+			s.registry.keep(id, p.holder)
 		}
 	}
 	return err
@@ -156,7 +157,7 @@ func (s *Server) storePost(ctx context.Context, p *post) error {
 
 // beginPost says what of a post is new, and by which ids it is known until its
 // outcome is.
-func (s *Server) beginPost(p *post) (fresh []spool.Record, ids []messageHash, err error) {
+func (s *Server) beginPost(p *post) (fresh []spool.Record, ids []place, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.registry.call(p.call)
@@ -164,20 +165,22 @@ func (s *Server) beginPost(p *post) (fresh []spool.Record, ids []messageHash, er
 	if c.posts >= maxPosts {
 		return nil, nil, errTooManyPosts
 	}
+	p.holder = s.registry.holder()
 	for i := range p.records {
 		r := &p.records[i]
-		if s.registry.seen(c, hashOf(r.MessageID), p) {
+		if s.registry.seen(c, s.registry.hasher.hash(r.MessageID), p.holder) {
 			s.metrics.duplicates.Inc()
 			continue
 		}
 		fresh = append(fresh, *r)
 		for _, name := range append([]string{r.MessageID}, r.Also...) {
-			id := hashOf(name)
-			if s.registry.seen(c, id, p) {
+			id := s.registry.hasher.hash(name)
+			if s.registry.seen(c, id, p.holder) {
 				continue
 			}
-			ids = append(ids, id)
-			if s.registry.remember(c, id, p, r.Received) {
+			at, first := s.registry.remember(c, id, p.holder, r.Received)
+			ids = append(ids, at)
+			if first {
 				signal(s.wake)
 			}
 		}

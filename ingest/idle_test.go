@@ -91,9 +91,8 @@ func BenchmarkRemember(b *testing.B) {
 	heap, _ := inUse()
 	b.ReportAllocs()
 	for i := range b.N {
-		c, id := calls[i%len(calls)], hashOf(fmt.Sprint(i))
-		g.remember(c, id, b, now.Add(time.Duration(i)))
-		g.keep(c, id, b)
+		p, _ := g.remember(calls[i%len(calls)], g.hasher.hash(fmt.Sprint(i)), 1, now.Add(time.Duration(i)))
+		g.keep(p, 1)
 	}
 	b.StopTimer()
 	after, _ := inUse()

@@ -30,34 +30,28 @@ type waiting struct {
 	since  time.Time
 }
 
-// remembered is a message id that was accepted at a time.
-type remembered struct {
-	taken
-	at int64 // nanoseconds since 1970
-}
-
 // registry knows every stream, call and message id. Server.mu guards it.
 //
 //	G1  a stream is in streams if and only if it is in its call's streams
 //	G2  a stream has an owner, or is in line; entries of line whose stream has
 //	    been resumed since are skipped when their time comes
-//	G3  line and ids are sorted by time (ids to within the decoding of a frame).
-//	    All wait equally long, so the first that came is the first that is due
+//	G3  line and ids are sorted by time. All wait equally long, so the first that
+//	    came is the first that is due
 //	G4  a call exists while it has a stream, a message id, or a request that
 //	    waits for the spool
 //	G5  active counts the calls that have a stream that has not ended
-//	G6  holders has who took in the message ids that are not safe, and no others
 type registry struct {
 	streams map[spool.StreamID]*stream
 	calls   map[callKeyOf]*call
 	line    []waiting
-	ids     fifo[remembered]
-	holders map[taken]any
+	ids     sightings
+	holders holder // the last that there was
+	hasher  hasher
 	active  int
 }
 
 func newRegistry() registry {
-	return registry{streams: map[spool.StreamID]*stream{}, calls: map[callKeyOf]*call{}, holders: map[taken]any{}}
+	return registry{streams: map[spool.StreamID]*stream{}, calls: map[callKeyOf]*call{}, hasher: newHasher()}
 }
 
 // stream finds the stream of an opening, or begins its life, and brings the
@@ -106,7 +100,7 @@ func (g *registry) recover(m spool.StreamMark, now time.Time) {
 func (g *registry) recoverIDs(recent []spool.Sighting) {
 	sorted := slices.SortedFunc(slices.Values(recent), func(a, b spool.Sighting) int { return a.At.Compare(b.At) })
 	for _, r := range sorted {
-		g.remember(g.call(callKeyOf{r.Org, r.Call}), hashOf(r.MessageID), nil, r.At)
+		g.remember(g.call(callKeyOf{r.Org, r.Call}), g.hasher.hash(r.MessageID), 0, r.At)
 	}
 }
 
@@ -157,16 +151,16 @@ func (g *registry) expire(before time.Time) (next time.Time) {
 			g.forget(w.stream)
 		}
 	}
-	for g.ids.len > 0 && g.ids.head().at <= before.UnixNano() {
-		if r := g.ids.pop(); r.call.ids[r.id].at == r.at {
-			g.forgetID(r.taken)
+	for g.ids.len() > 0 && g.ids.oldest() <= before.UnixNano() {
+		if c := g.ids.pop(); c != nil {
+			g.tidy(c)
 		}
 	}
 	if len(g.line) > 0 {
 		next = g.line[0].since
 	}
-	if g.ids.len > 0 {
-		next = earlier(next, time.Unix(0, g.ids.head().at))
+	if g.ids.len() > 0 {
+		next = earlier(next, time.Unix(0, g.ids.oldest()))
 	}
 	return next
 }

@@ -18,7 +18,8 @@ func TestRegistry(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := newRegistry()
 		now := time.Unix(1573503300, 0)
-		owners := []*connection{{}, {}}
+		owners := []*connection{{holder: g.holder()}, {holder: g.holder()}}
+		var places []place // that were noted
 		pick := func(t *rapid.T) *stream {
 			if len(g.streams) == 0 {
 				t.Skip("no stream")
@@ -61,11 +62,12 @@ func TestRegistry(t *testing.T) {
 				}
 			},
 			"remember": func(t *rapid.T) {
-				owner := rapid.SampledFrom([]any{nil, owners[0], owners[1]}).Draw(t, "owner")
-				g.remember(pick(t).call, messageOf(t), owner, now)
+				owner := rapid.SampledFrom([]holder{0, owners[0].holder, owners[1].holder}).Draw(t, "owner")
+				p, _ := g.remember(pick(t).call, g.hasher.hash(rapid.SampledFrom([]string{"m", "n"}).Draw(t, "id")), owner, now)
+				places = append(places, p)
 			},
-			"keep": func(t *rapid.T) { g.keep(pick(t).call, messageOf(t), owners[0]) },
-			"drop": func(t *rapid.T) { g.drop(pick(t).call, messageOf(t), owners[0]) },
+			"keep": func(t *rapid.T) { g.keep(rapid.SampledFrom(append(places, 0)).Draw(t, "place"), owners[0].holder) },
+			"drop": func(t *rapid.T) { g.drop(rapid.SampledFrom(append(places, 0)).Draw(t, "place"), owners[0].holder) },
 			"time": func(t *rapid.T) {
 				now = now.Add(time.Duration(rapid.IntRange(1, 60).Draw(t, "seconds")) * time.Second)
 				due := g.due(now.Add(-resume))
@@ -84,15 +86,11 @@ func TestRegistry(t *testing.T) {
 			}
 		}
 		g.expire(now)
-		if len(g.streams)+len(g.calls)+len(g.line)+g.ids.len+len(g.holders)+g.active != 0 {
-			t.Fatalf("at the end of time %d streams, %d calls, %d in line, %d ids, %d held, %d active are left",
-				len(g.streams), len(g.calls), len(g.line), g.ids.len, len(g.holders), g.active)
+		if len(g.streams)+len(g.calls)+len(g.line)+g.ids.len()+g.active != 0 {
+			t.Fatalf("at the end of time %d streams, %d calls, %d in line, %d ids, %d active are left",
+				len(g.streams), len(g.calls), len(g.line), g.ids.len(), g.active)
 		}
 	})
-}
-
-func messageOf(t *rapid.T) messageHash {
-	return hashOf(rapid.SampledFrom([]string{"m", "n"}).Draw(t, "id"))
 }
 
 func (g *registry) check(t *rapid.T, now time.Time) {
@@ -114,7 +112,7 @@ func (g *registry) check(t *rapid.T, now time.Time) {
 		if live > 0 {
 			active++
 		}
-		if len(c.streams) == 0 && len(c.ids) == 0 {
+		if len(c.streams) == 0 && c.ids == 0 {
 			t.Fatalf("G4: call %v has neither stream nor id", k)
 		}
 	}
@@ -123,11 +121,6 @@ func (g *registry) check(t *rapid.T, now time.Time) {
 	}
 	if active != g.active {
 		t.Fatalf("G5: active is %d, want %d", g.active, active)
-	}
-	for held := range g.holders {
-		if _, known := held.call.ids[held.id]; !known {
-			t.Fatalf("G6: somebody holds a message id of call %v that is not known", held.call.key)
-		}
 	}
 	waits := map[*stream]bool{}
 	for i, w := range g.line {
@@ -154,8 +147,8 @@ func TestSeen(t *testing.T) {
 	g := newRegistry()
 	now := time.Unix(1573503300, 0)
 	c := g.call(callKeyOf{"", "k"})
-	mine, other := new(connection), new(connection)
-	id := hashOf("m")
+	mine, other := g.holder(), g.holder()
+	id := g.hasher.hash("m")
 	want := func(when string, byMe, byOther bool) {
 		t.Helper()
 		if a, b := g.seen(c, id, mine), g.seen(c, id, other); a != byMe || b != byOther {
@@ -163,18 +156,18 @@ func TestSeen(t *testing.T) {
 		}
 	}
 	want("at first", false, false)
-	g.remember(c, id, mine, now)
+	p, _ := g.remember(c, id, mine, now)
 	want("taken in", true, false)
-	g.drop(c, id, other)
+	g.drop(p, other)
 	want("dropped by another", true, false)
-	g.drop(c, id, mine)
+	g.drop(p, mine)
 	want("dropped", false, false)
-	g.remember(c, id, mine, now)
-	g.keep(c, id, other)
+	p, _ = g.remember(c, id, mine, now)
+	g.keep(p, other)
 	want("kept by another", true, false)
-	g.keep(c, id, mine)
+	g.keep(p, mine)
 	want("safe", true, true)
-	g.drop(c, id, mine)
+	g.drop(p, mine)
 	want("dropped when safe", true, true)
 	g.expire(now.Add(-1))
 	want("before its time", true, true)
@@ -195,12 +188,13 @@ func TestFailureIsForgotten(t *testing.T) {
 	if n := len(s.registry.calls); n != 0 {
 		t.Errorf("%d calls are remembered of a post that failed", n)
 	}
-	g, owner, id := newRegistry(), new(connection), hashOf("m")
+	g := newRegistry()
+	owner := &connection{holder: g.holder()}
 	c := g.call(callKeyOf{"", "k"})
-	g.remember(c, id, owner, time.Now())
+	at, _ := g.remember(c, g.hasher.hash("m"), owner.holder, time.Now())
 	c.marked = true
-	g.revoke(&turn{ids: []taken{{c, id}}, marked: []*call{c}}, owner)
-	if len(c.ids) != 0 || len(g.calls) != 0 || c.marked {
-		t.Errorf("%d ids, %d calls, marked %v are left of a turn that was revoked", len(c.ids), len(g.calls), c.marked)
+	g.revoke(&turn{ids: []place{at}, marked: []*call{c}}, owner)
+	if c.ids != 0 || len(g.calls) != 0 || c.marked {
+		t.Errorf("%d ids, %d calls, marked %v are left of a turn that was revoked", c.ids, len(g.calls), c.marked)
 	}
 }

@@ -42,7 +42,7 @@ func (s *Server) Active() (connections, calls int) {
 func (s *Server) connected(c *connection) {
 	s.conns[c] = struct{}{}
 	s.connections++
-	c.id = s.connections
+	c.id, c.holder = s.connections, s.registry.holder()
 	if tell := s.cfg.Watch.Connected; tell != nil {
 		told := Connection{ID: c.id, Dialect: Native, Remote: c.ws.RemoteAddr().String()}
 		if c.engine != nil {
