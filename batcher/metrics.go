@@ -19,7 +19,7 @@ type meter struct {
 }
 
 // latencyBounds resolve what an agent can tell apart, in seconds.
-var latencyBounds = []float64{.001, .002, .005, .01, .02, .03, .05, .075, .1, .15, .2, .25, .3, .4, .5, .75, 1, 1.5, 2, 3, 5, 10, 30, 60, 300}
+var latencyBounds = []float64{.001, .002, .005, .01, .02, .03, .04, .05, .075, .1, .15, .2, .25, .3, .4, .5, .75, 1, 1.5, 2, 3, 5, 10, 30, 60, 300}
 
 func newMeter(set *metrics.Set, pace func() Pace) meter {
 	set.NewGauge("steno_batch_wait_seconds", func() float64 { return pace().Wait.Seconds() })

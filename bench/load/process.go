@@ -132,7 +132,7 @@ func (p *Process) runtime(ctx context.Context) map[string]float64 {
 	all := map[string]float64{}
 	lines := bufio.NewScanner(response.Body)
 	for lines.Scan() {
-		name, value, ok := strings.Cut(lines.Text(), " ")
+		name, value, ok := strings.Cut(lines.Text(), " ") // no label of those that are told holds a space
 		if n, err := strconv.ParseFloat(value, 64); ok && err == nil && told(name) {
 			all[name] = n
 		}
@@ -142,7 +142,7 @@ func (p *Process) runtime(ctx context.Context) map[string]float64 {
 
 // told are the metrics that a report repeats.
 func told(name string) bool {
-	for _, prefix := range []string{"go_goroutines", "go_gc_duration_seconds", "go_gc_pauses_seconds_sum", "go_gc_cpu_seconds_total", "go_memstats_heap_inuse_bytes", "go_memstats_stack_inuse_bytes", "steno_connections", "steno_calls_active"} {
+	for _, prefix := range []string{"go_goroutines", "go_gc_duration_seconds", "go_gc_pauses_seconds_sum", "go_gc_cpu_seconds_total", "go_memstats_heap_inuse_bytes", "go_memstats_stack_inuse_bytes", "steno_connections", "steno_calls_active", ownAdded} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}

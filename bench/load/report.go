@@ -103,6 +103,9 @@ func (r *Report) WriteTable(w io.Writer) error {
 		line("requests", "%d, %.2f utterances each (%d single)", r.Requests, r.PerRequest, r.Singles)
 		line("added latency", "%v", r.Added)
 	}
+	if own := r.own(); own != "" {
+		line("by its own clock", "%s", own)
+	}
 	if r.Urgent.Count > 0 {
 		line("of urgent ones", "%v", r.Urgent)
 	}
