@@ -1,9 +1,6 @@
 package ingest
 
-import (
-	"math/rand/v2"
-	"time"
-)
+import "time"
 
 // callKeyOf names a call: in Salesforce's eyes, its first vendorCallKey in an
 // org.
@@ -15,9 +12,8 @@ type callKeyOf struct {
 // transcript goes out under one key. Server.mu guards it.
 type call struct {
 	key     callKeyOf
-	salt    uint64 // random: tells its message ids from the same ones of other calls
 	streams map[*stream]struct{}
-	ids     int // that are known of it
+	ids     index // where in the registry's log its message ids are
 	// sessions is the session that an engine began last, by the leg that it
 	// speaks on: who sends again from the middle on does not say it. Nil: none.
 	sessions map[string]string
@@ -29,7 +25,7 @@ type call struct {
 func (g *registry) call(k callKeyOf) *call {
 	c := g.calls[k]
 	if c == nil {
-		c = &call{key: k, salt: rand.Uint64(), streams: map[*stream]struct{}{}}
+		c = &call{key: k, streams: map[*stream]struct{}{}}
 		g.calls[k] = c
 	}
 	return c
@@ -88,7 +84,7 @@ func (g *registry) rollback(s *stream) {
 
 // tidy keeps G4.
 func (g *registry) tidy(c *call) {
-	if len(c.streams) == 0 && c.ids == 0 && c.posts == 0 && g.calls[c.key] == c {
+	if len(c.streams) == 0 && c.ids.used == 0 && c.posts == 0 && g.calls[c.key] == c {
 		delete(g.calls, c.key)
 	}
 }

@@ -20,7 +20,7 @@
 //	utterance.go  message → utterance: valid, and rendered for Salesforce
 //	sequence.go   may this seq come now? the rules of one stream, numbered
 //	registry.go   streams and who owns them; call.go: calls
-//	sightings.go  message ids that were accepted of late, and index.go where they
+//	sightings.go  message ids that were accepted of late; index.go where a call's
 //	              are; fifo.go: what is forgotten in the order of its coming
 //	admit.go      opening or utterance → step of a turn, by those rules
 //	reader.go     the goroutine that does all of the above, one a connection

@@ -112,7 +112,7 @@ func (g *registry) check(t *rapid.T, now time.Time) {
 		if live > 0 {
 			active++
 		}
-		if len(c.streams) == 0 && c.ids == 0 {
+		if len(c.streams) == 0 && c.ids.used == 0 {
 			t.Fatalf("G4: call %v has neither stream nor id", k)
 		}
 	}
@@ -194,7 +194,7 @@ func TestFailureIsForgotten(t *testing.T) {
 	at, _ := g.remember(c, g.hasher.hash("m"), owner.holder, time.Now())
 	c.marked = true
 	g.revoke(&turn{ids: []place{at}, marked: []*call{c}}, owner)
-	if c.ids != 0 || len(g.calls) != 0 || c.marked {
-		t.Errorf("%d ids, %d calls, marked %v are left of a turn that was revoked", c.ids, len(g.calls), c.marked)
+	if c.ids.used != 0 || len(g.calls) != 0 || c.marked {
+		t.Errorf("%d ids, %d calls, marked %v are left of a turn that was revoked", c.ids.used, len(g.calls), c.marked)
 	}
 }

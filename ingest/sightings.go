@@ -7,12 +7,12 @@ import "hash/maphash"
 // id is new, as nearly all are, is seen without looking at another one.
 //
 //	S1  the log is sorted by time, to within the decoding of a frame
-//	S2  a place of the log is empty or in the index. Empty is what was taken back,
-//	    or noted again further on: an id of a call is in the index once
+//	S2  a place of the log is empty or in its call's index, under the id's hash.
+//	    Empty is what was taken back, or noted again further on: an id of a call
+//	    is in the index once
 type sightings struct {
 	log   fifo[sighting]
 	first place // of the log's head
-	index index
 }
 
 // place is where in the log a sighting was noted. No two ever have the same.
@@ -44,15 +44,11 @@ func (h *hasher) hash(messageID string) messageHash {
 	return messageHash{maphash.String(h[0], messageID), maphash.String(h[1], messageID)}
 }
 
-// key is what the index knows an id of a call by. Many calls have the same
-// ids, such as 1, 2 and 3.
-func key(c *call, id messageHash) uint64 { return id[0] + c.salt }
-
 // find returns the place of an id of a call.
 func (s *sightings) find(c *call, id messageHash) (p place, known bool) {
-	for n := range s.index.find(key(c, id)) {
+	for n := range c.ids.find(id[0]) {
 		p := s.first + place(n-uint32(s.first)) // the log is shorter than 2³²
-		if seen := s.at(p); seen.call == c && seen.id == id {
+		if s.at(p).id == id {
 			return p, true
 		}
 	}
@@ -78,16 +74,14 @@ func (s *sightings) note(seen sighting) place {
 	}
 	p := s.first + place(s.log.len)
 	s.log.push(seen)
-	s.index.add(key(seen.call, seen.id), uint32(p))
-	seen.call.ids++
+	seen.call.ids.add(seen.id[0], uint32(p))
 	return p
 }
 
 // remove empties a place.
 func (s *sightings) remove(p place) {
 	seen := s.at(p)
-	s.index.remove(key(seen.call, seen.id), uint32(p))
-	seen.call.ids--
+	seen.call.ids.remove(seen.id[0], uint32(p))
 	*seen = sighting{at: seen.at}
 }
 

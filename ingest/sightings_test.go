@@ -2,13 +2,12 @@ package ingest
 
 import (
 	"maps"
-	"math/rand/v2"
 	"testing"
 
 	"pgregory.net/rapid"
 )
 
-// An index is a set of pairs of a key and a number, and T1 and T2 hold. Keys are
+// An index is a set of pairs of a key and a number, and I1 and I2 hold. Keys are
 // few and close together here, so that they meet.
 func TestIndex(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -50,9 +49,8 @@ func TestIndex(t *testing.T) {
 				if found != 2*len(model) { // keys that differ in the last bit have one mark
 					t.Fatalf("found %d twice, want %d", found, len(model))
 				}
-				used := &x[0]
-				if used.used != len(model) || used.used > len(used.entries)/4*3 || len(used.entries) > smallestTable && used.used < len(used.entries)/8 || used.used == 0 && used.entries != nil {
-					t.Fatalf("%d are in %d entries, want %d", used.used, len(used.entries), len(model))
+				if x.used != len(model) || x.used > len(x.entries)/4*3 || len(x.entries) > smallestIndex && x.used < len(x.entries)/8 || x.used == 0 && x.entries != nil {
+					t.Fatalf("%d are in %d entries, want %d", x.used, len(x.entries), len(model))
 				}
 			},
 		})
@@ -68,7 +66,7 @@ func TestSightings(t *testing.T) {
 			id   uint64
 		}
 		var s sightings
-		calls := []*call{{salt: rand.Uint64()}, {salt: rand.Uint64()}}
+		calls := []*call{{}, {}}
 		model := map[known]place{}
 		now := int64(0)
 		t.Repeat(map[string]func(*rapid.T){
@@ -110,8 +108,8 @@ func TestSightings(t *testing.T) {
 							ids++
 						}
 					}
-					if ids != c.ids {
-						t.Fatalf("a call counts %d ids, has %d", c.ids, ids)
+					if ids != c.ids.used {
+						t.Fatalf("a call counts %d ids, has %d", c.ids.used, ids)
 					}
 				}
 			},
