@@ -32,7 +32,8 @@ func connectTo(url string, patience time.Duration, more ...nats.Option) (*Connec
 	options := append([]nats.Option{
 		nats.Name("steno spool"), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond),
 		nats.ReconnectJitter(50*time.Millisecond, 50*time.Millisecond),
-		nats.ReconnectBufSize(-1), // a frame waits with us, not in a connection that is down
+		nats.ReconnectBufSize(-1),       // a frame waits with us, not in a connection that is down
+		nats.SyncQueueLen(maxBatch + 1), // what a fetch may bring, and the word that it is over: the usual half a megabyte is made anew for each
 	}, more...)
 	write, err := nats.Connect(url, options...)
 	if err != nil {

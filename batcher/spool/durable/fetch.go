@@ -18,6 +18,10 @@ type page struct {
 	MaxBytes int    `json:"max_bytes"`
 }
 
+// maxBatch is the largest Batch. Room for as many messages is made for each
+// fetch, so it is not larger than what pays.
+const maxBatch = 2048
+
 // errNothing is the answer where there is no readable message at seq.
 var errNothing = errors.New("no message there")
 
@@ -90,7 +94,7 @@ func (s *store) fetchOnce(ctx context.Context, stream string, from page, f func(
 // unreadable with each sequence that holds none.
 func (s *store) fetchAll(ctx context.Context, stream string, first, last uint64, f func(seq uint64, data []byte)) (unreadable uint64, err error) {
 	for seq := max(first, 1); seq <= last; {
-		next, err := s.fetch(ctx, stream, page{Seq: seq, Batch: 16384, MaxBytes: 4 << 20}, func(seq uint64, data []byte) {
+		next, err := s.fetch(ctx, stream, page{Seq: seq, Batch: maxBatch, MaxBytes: 4 << 20}, func(seq uint64, data []byte) {
 			if seq <= last {
 				f(seq, data)
 			}
