@@ -30,15 +30,15 @@ func BenchmarkDecodeValidateRender(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(frame)))
 	for b.Loop() {
-		eachObject(asText(frame), func(object string) bool {
-			m := decode(object)
+		eachObject(asText(frame), func(text string) (object, more bool) {
+			m := decode(text)
 			seq, _ := sequenceNumber(m.seq)
 			u, f := m.utterance(o, 32<<10)
 			if f != nil {
 				b.Fatal(f.text)
 			}
 			_ = u.record(o, streamMessageID(o.id, seq), received)
-			return true
+			return true, true
 		})
 	}
 }
@@ -112,7 +112,8 @@ func pump(b *testing.B, ws *websocket.Conn, window int) {
 			if err != nil {
 				return
 			}
-			acks <- int(decode(string(frame)).seq.Int())
+			seq, _ := sequenceNumber(decode(string(frame)).seq)
+			acks <- int(seq)
 		}
 	}()
 	sent, acked := 0, 0

@@ -14,8 +14,8 @@ import (
 	"example.com/steno/batcher/spool"
 )
 
-func collect(frame string) (objects []string, ok bool) {
-	ok = eachObject(frame, func(object string) bool {
+func collect(frame []byte) (objects []string, ok bool) {
+	ok = EachObject(frame, func(object string) bool {
 		objects = append(objects, object)
 		return true
 	})
@@ -26,7 +26,7 @@ func collect(frame string) (objects []string, ok bool) {
 func TestEachObject(t *testing.T) {
 	f := func(frame string, wantOK bool, want ...string) {
 		t.Helper()
-		if got, ok := collect(frame); ok != wantOK || !reflect.DeepEqual(got, want) {
+		if got, ok := collect([]byte(frame)); ok != wantOK || !reflect.DeepEqual(got, want) {
 			t.Errorf("eachObject(%.60q) = %q, %v, want %q, %v", frame, got, ok, want, wantOK)
 		}
 	}
@@ -50,7 +50,7 @@ func TestEachObject(t *testing.T) {
 // It stops where it is told to.
 func TestEachObjectStops(t *testing.T) {
 	n := 0
-	if ok := eachObject("{}\n{}\nnonsense", func(string) bool { n++; return n < 2 }); !ok || n != 2 {
+	if ok := EachObject([]byte("{}\n{}\nnonsense"), func(string) bool { n++; return n < 2 }); !ok || n != 2 {
 		t.Errorf("%d objects, %v, want 2 and nothing said of the third", n, ok)
 	}
 }
@@ -121,7 +121,7 @@ func FuzzFrame(f *testing.F) {
 	o := &opening{id: spool.StreamID{Call: "k", ID: "s"}, call: "k", start: 1573503300000,
 		channels: map[string]speaker{"0": {"kEND_USER", "END_USER"}}}
 	f.Fuzz(func(t *testing.T, frame []byte) {
-		objects, _ := collect(asText(frame))
+		objects, _ := collect(frame)
 		for _, object := range objects {
 			if !json.Valid([]byte(object)) {
 				t.Fatalf("%q passed as JSON", object)

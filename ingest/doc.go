@@ -15,7 +15,8 @@
 // The way of a frame, and the file of each station:
 //
 //	frame.go      bytes → JSON objects
-//	message.go    object → message: which fields are there, and of what type
+//	message.go    object → message: which fields are there; value.go: what one
+//	              holds; flat.go: the usual object in one pass
 //	opening.go    message → opening: a valid `open`
 //	utterance.go  message → utterance: valid, and rendered for Salesforce
 //	sequence.go   may this seq come now? the rules of one stream, numbered

@@ -84,7 +84,7 @@ type post struct {
 
 // post validates a body: one utterance or an array of them.
 func (s *Server) post(r *http.Request, body string, received time.Time) (*post, *fault) {
-	key, f := callKey("vendorCallKey", gjson.Result{Type: gjson.String, Str: r.PathValue("vendorCallKey")})
+	key, f := callKey("vendorCallKey", given(r.PathValue("vendorCallKey")))
 	if f != nil {
 		return nil, f
 	}
@@ -97,27 +97,27 @@ func (s *Server) post(r *http.Request, body string, received time.Time) (*post, 
 	}
 	o := &opening{id: spool.StreamID{Org: s.cfg.Org, Call: key}, call: key}
 	p := &post{call: callKeyOf{o.id.Org, key}}
-	switch parsed := gjson.Parse(body); {
-	case parsed.IsObject():
-		return p, s.postOne(p, o, parsed, received)
-	case parsed.IsArray():
-		parsed.ForEach(func(_, value gjson.Result) bool {
+	switch v := valueOf(gjson.Parse(body)); {
+	case v.isObject():
+		return p, s.postOne(p, o, v.text, received)
+	case v.isArray():
+		v.each(func(_ string, v value) bool {
 			path := fmt.Sprintf("utterances[%d]", len(p.records))
-			if !value.IsObject() {
-				f = invalid("%s must be an object, is %s", path, describe(value))
+			if !v.isObject() {
+				f = invalid("%s must be an object, is %s", path, describe(v))
 			} else {
-				f = s.postOne(p, o, value, received).within(path)
+				f = s.postOne(p, o, v.text, received).within(path)
 			}
 			return f == nil
 		})
 		return p, f
 	default:
-		return nil, invalid("the body must be an object or an array of objects, is %s", describe(parsed))
+		return nil, invalid("the body must be an object or an array of objects, is %s", describe(v))
 	}
 }
 
-func (s *Server) postOne(p *post, o *opening, value gjson.Result, received time.Time) *fault {
-	m := decode(value.Raw)
+func (s *Server) postOne(p *post, o *opening, object string, received time.Time) *fault {
+	m := decode(object)
 	s.metrics.ignoredFields.Add(m.unknown)
 	if _, f := m.inOrg(s.cfg.Org); f != nil {
 		return f

@@ -5,12 +5,10 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"example.com/steno/batcher/spool"
 	"example.com/steno/ingest/dialect"
-	"github.com/tidwall/gjson"
 )
 
 // maxNamed is how many channels, and how many speakers, a URL may name.
@@ -183,22 +181,3 @@ func usual(channel string) (senderType string) {
 	}
 	return "END_USER"
 }
-
-// given is a parameter as a string of the native protocol; empty is left out.
-func given(value string) gjson.Result {
-	if value == "" {
-		return gjson.Result{}
-	}
-	return gjson.Result{Type: gjson.String, Str: value}
-}
-
-// number is a parameter as a number of the native protocol, where it is one.
-func number(value string) gjson.Result {
-	n, err := strconv.ParseFloat(value, 64)
-	if err != nil {
-		return gjson.Result{Type: gjson.String, Str: value}
-	}
-	return gjson.Result{Type: gjson.Number, Raw: value, Num: n}
-}
-
-func quoted(value string) string { return describe(gjson.Result{Type: gjson.String, Str: value}) }

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"example.com/steno/batcher/spool"
-	"github.com/tidwall/gjson"
 )
 
 // opening is a valid `open`: what holds for every utterance of the stream
@@ -69,22 +68,22 @@ func (m *message) inOrg(org string) (string, *fault) {
 	if org == "" || absent(m.org) {
 		return org, nil
 	}
-	if m.org.Type != gjson.String {
+	if !m.org.isString() {
 		return "", invalid("org must be a string, is %s", describe(m.org))
 	}
-	if m.org.Str != org {
-		return "", unknownOrg(m.org.Str)
+	if m.org.text != org {
+		return "", unknownOrg(m.org.text)
 	}
 	return org, nil
 }
 
 func unknownOrg(name string) *fault {
-	return &fault{codeUnknownOrg, "org is " + describe(gjson.Result{Type: gjson.String, Str: name}) + ", which is not configured here"}
+	return &fault{codeUnknownOrg, "org is " + quoted(name) + ", which is not configured here"}
 }
 
 // callKey reads a vendorCallKey: the telephony system's key, which Salesforce
 // wants for transcripts, never Salesforce's own voiceCallId.
-func callKey(field string, v gjson.Result) (string, *fault) {
+func callKey(field string, v value) (string, *fault) {
 	key, f := name(field, v)
 	switch {
 	case f != nil:
@@ -114,32 +113,31 @@ func alphanumeric(s string) bool {
 }
 
 // speakers reads `channels`: an object of channel names and who speaks there.
-func speakers(v gjson.Result, call string) (map[string]speaker, *fault) {
+func speakers(v value, call string) (map[string]speaker, *fault) {
 	if absent(v) {
 		return nil, nil
 	}
-	if !v.IsObject() {
+	if !v.isObject() {
 		return nil, invalid("channels must be an object, is %s", describe(v))
 	}
 	channels := map[string]speaker{}
 	var fault *fault
-	v.ForEach(func(key, value gjson.Result) bool {
+	v.each(func(name string, v value) bool {
 		field := "a channel's name"
-		if len(key.Str) <= maxName {
-			field = "channels." + key.Str
+		if len(name) <= maxName {
+			field = "channels." + name
 		}
-		if !value.IsObject() {
-			fault = invalid("%s must be an object, is %s", field, describe(value))
+		if !v.isObject() {
+			fault = invalid("%s must be an object, is %s", field, describe(v))
 			return false
 		}
-		m := decode(value.Raw)
+		m := decode(v.text)
 		who, f := speakerOf(m.participantID, m.senderType, call)
 		if f != nil {
 			fault = f.within(field)
 			return false
 		}
-		who.senderType = strings.Clone(who.senderType)
-		channels[strings.Clone(key.Str)] = who
+		channels[strings.Clone(name)] = who
 		return true
 	})
 	return channels, fault
@@ -148,7 +146,7 @@ func speakers(v gjson.Result, call string) (map[string]speaker, *fault) {
 // speakerOf applies Salesforce's rules of who is named how: a HUMAN_AGENT by a
 // user id, which begins with 005; an EXTERNAL_USER by the partner's own id; the
 // other three by the first call's key and the sender type.
-func speakerOf(participantID, senderType gjson.Result, call string) (speaker, *fault) {
+func speakerOf(participantID, senderType value, call string) (speaker, *fault) {
 	id, f := name("participantId", participantID)
 	if f != nil {
 		return speaker{}, f
@@ -156,10 +154,11 @@ func speakerOf(participantID, senderType gjson.Result, call string) (speaker, *f
 	if absent(senderType) {
 		return speaker{}, invalid("senderType is missing")
 	}
-	if senderType.Type != gjson.String {
+	if !senderType.isString() {
 		return speaker{}, invalid("senderType must be a string, is %s", describe(senderType))
 	}
-	switch senderType.Str {
+	known := senderTypeOf(senderType.text)
+	switch known {
 	case "HUMAN_AGENT":
 		if !strings.HasPrefix(id, "005") || !alphanumeric(id) {
 			return speaker{}, invalid("participantId of a HUMAN_AGENT must be a Salesforce user id, which begins with 005, is %s", describe(participantID))
@@ -170,28 +169,39 @@ func speakerOf(participantID, senderType gjson.Result, call string) (speaker, *f
 		}
 	case "END_USER", "VIRTUAL_AGENT", "SUPERVISOR":
 		if id == "" {
-			id = call + senderType.Str
+			id = call + known
 		}
 	default:
 		return speaker{}, invalid("senderType must be END_USER, EXTERNAL_USER, HUMAN_AGENT, SUPERVISOR or VIRTUAL_AGENT, is %s", describe(senderType))
 	}
-	return speaker{participantID: id, senderType: senderType.Str}, nil
+	return speaker{participantID: id, senderType: known}, nil
+}
+
+// senderTypeOf is the one of Salesforce's sender types that is spelled so, or
+// empty. It is no part of the frame: whoever speaks outlives that.
+func senderTypeOf(spelled string) string {
+	for _, known := range [...]string{"END_USER", "EXTERNAL_USER", "HUMAN_AGENT", "SUPERVISOR", "VIRTUAL_AGENT"} {
+		if spelled == known {
+			return known
+		}
+	}
+	return ""
 }
 
 // wanted reads `events`. One that nobody knows is ignored, so that a client
 // may ask for what a later server has.
-func wanted(v gjson.Result) (delivered bool, ignored int, f *fault) {
+func wanted(v value) (delivered bool, ignored int, f *fault) {
 	if absent(v) {
 		return false, 0, nil
 	}
-	if !v.IsArray() {
+	if !v.isArray() {
 		return false, 0, invalid("events must be an array of strings, is %s", describe(v))
 	}
-	v.ForEach(func(_, event gjson.Result) bool {
+	v.each(func(_ string, event value) bool {
 		switch {
-		case event.Type != gjson.String:
+		case !event.isString():
 			f = invalid("events must be an array of strings, one of them is %s", describe(event))
-		case event.Str == "delivered":
+		case event.text == "delivered":
 			delivered = true
 		default:
 			ignored++

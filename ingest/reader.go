@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-	"github.com/tidwall/gjson"
 )
 
 // errTooBig is a frame above Config.MaxFrame.
@@ -128,20 +127,24 @@ func (c *connection) takeFrame(take func(incoming) bool, in incoming) (ok bool) 
 // takeMessages handles the native messages of a frame.
 func (c *connection) takeMessages(in incoming) (ok bool) {
 	open := true
-	take := func(object string) bool {
-		open = c.takeMessage(object, in.at)
-		return open
+	take := func(text string) (object, more bool) {
+		m := c.server.spares.message()
+		if object = m.read(text); object {
+			open = c.takeMessage(m, in.at)
+		}
+		c.server.spares.putMessage(m)
+		return object, object && open
 	}
 	frame := in.bytes
 	if in.kind == websocket.BinaryMessage {
 		// Audio is told from JSON before a megabyte of it is made into text.
-		if !bytes.HasPrefix(bytes.TrimLeft(frame, jsonSpace), []byte("{")) || !EachObject(frame, take) {
+		if !bytes.HasPrefix(bytes.TrimLeft(frame, jsonSpace), []byte("{")) || !eachObject(asText(frame), take) {
 			c.close(closing{code: websocket.CloseUnsupportedData, text: "binary frames must hold JSON objects: this server takes text, not audio"})
 			return false
 		}
 		return open
 	}
-	if !EachObject(frame, take) {
+	if !eachObject(asText(frame), take) {
 		c.close(closing{code: closeNotProtocol, text: "a frame must be a JSON object, or several as NDJSON"})
 		return false
 	}
@@ -160,15 +163,12 @@ func (c *connection) panicked(p any) {
 }
 
 // takeMessage handles one message and waits for the window.
-func (c *connection) takeMessage(object string, at time.Time) (ok bool) {
+func (c *connection) takeMessage(m *message, at time.Time) (ok bool) {
 	if !c.rate.take(at, c.server.cfg.MaxRate) {
 		c.close(closing{code: closeTooMany, text: fmt.Sprintf("at most %d messages a second", c.server.cfg.MaxRate)})
 		return false
 	}
-	m := c.server.spares.message()
-	m.read(object)
 	ok, answered := c.dispatch(m, at)
-	c.server.spares.putMessage(m)
 	return ok && (!answered || c.waitForRoom())
 }
 
@@ -176,11 +176,11 @@ func (c *connection) takeMessage(object string, at time.Time) (ok bool) {
 // whether an answer is owed; ok is false when the connection is closing.
 func (c *connection) dispatch(m *message, at time.Time) (ok, answered bool) {
 	c.server.metrics.ignoredFields.Add(m.unknown)
-	if !c.opened && m.kind.Str != "open" {
+	if !c.opened && m.kind.str() != "open" {
 		c.close(closing{code: closeNotProtocol, text: "the first message must be open"})
 		return false, false
 	}
-	switch m.kind.Str {
+	switch m.kind.str() {
 	case "open":
 		c.opened = true
 		ok = c.takeOpen(m)
@@ -244,10 +244,10 @@ func (c *connection) lease(m *message) (l lease, called string, f *fault) {
 	if absent(m.stream) {
 		return lease{}, "", &fault{codeUnknownStream, fmt.Sprintf("stream is missing, which only works while one stream is open: %d are", len(c.leases))}
 	}
-	if m.stream.Type != gjson.String {
+	if !m.stream.isString() {
 		return lease{}, "", &fault{codeUnknownStream, "stream must be a string, is " + describe(m.stream)}
 	}
-	called = m.stream.Str
+	called = m.stream.text
 	if len(called) > maxName {
 		return lease{}, "", &fault{codeUnknownStream, "stream is " + describe(m.stream)}
 	}
@@ -285,7 +285,7 @@ func (c *connection) takeUtterance(m *message, at time.Time) (ok bool) {
 }
 
 // sequenceNumber reads seq. Zero is returned with every fault.
-func sequenceNumber(v gjson.Result) (uint64, *fault) {
+func sequenceNumber(v value) (uint64, *fault) {
 	n, f := whole("seq", " above 0", v)
 	if f == nil && n <= 0 {
 		f = invalid("seq must be a whole number above 0, is %s", describe(v))
@@ -314,7 +314,7 @@ func (c *connection) takePartial(m *message) {
 	}
 	tell(Partial{
 		Stream: l.opening.id, Call: l.opening.call,
-		Speaker: who.participantID, SenderType: who.senderType, Content: strings.Clone(m.content.Str),
+		Speaker: who.participantID, SenderType: who.senderType, Content: strings.Clone(m.content.text),
 	})
 }
 
@@ -331,7 +331,7 @@ func (c *connection) takeClose(m *message) (ok bool) {
 	if c.closing.code != 0 {
 		return false
 	}
-	end := m.reason.Type == gjson.String && m.reason.Str == "end"
+	end := m.reason.str() == "end"
 	if end {
 		s.registry.end(l.stream)
 	}

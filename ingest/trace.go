@@ -2,17 +2,15 @@ package ingest
 
 import (
 	"strings"
-
-	"github.com/tidwall/gjson"
 )
 
 // traceparent reads the W3C trace context that a client's `open` carries. As
 // that standard asks, one that is not well formed is as good as none: a trace
 // is worth nobody's call.
-func traceparent(v gjson.Result) string {
+func traceparent(v value) string {
 	// version 00: 2 hex - 32 hex - 16 hex - 2 hex
-	parts := strings.Split(v.Str, "-")
-	if v.Type != gjson.String || len(parts) != 4 || parts[0] != "00" {
+	parts := strings.Split(v.text, "-")
+	if !v.isString() || len(parts) != 4 || parts[0] != "00" {
 		return ""
 	}
 	for i, length := range []int{2, 32, 16, 2} {
@@ -21,5 +19,5 @@ func traceparent(v gjson.Result) string {
 			return ""
 		}
 	}
-	return strings.Clone(v.Str)
+	return strings.Clone(v.text)
 }

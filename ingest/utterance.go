@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"example.com/steno/batcher/spool"
-	"github.com/tidwall/gjson"
 )
 
 // utterance is one valid piece of final speech. Every door makes its messages
@@ -43,13 +42,13 @@ func (m *message) utterance(o *opening, maxContent int) (u utterance, f *fault) 
 	if u.urgent, f = flag("urgent", m.urgent, o.urgent); f != nil {
 		return u, f
 	}
-	u.content = m.content.Str
+	u.content = m.content.text
 	return u, speech(m.content, maxContent)
 }
 
 // either reads a time that may be given as such or, where the stream has a
 // startTime, as an offset from it. The time wins.
-func either(field string, v gjson.Result, offsetField string, offsetValue gjson.Result, start int64) (int64, *fault) {
+func either(field string, v value, offsetField string, offsetValue value, start int64) (int64, *fault) {
 	if absent(v) && !absent(offsetValue) {
 		return offset(offsetField, offsetValue, start)
 	}
@@ -66,9 +65,9 @@ func (m *message) speaker(o *opening) (speaker, *fault) {
 	if absent(m.channel) {
 		return speakerOf(m.participantID, m.senderType, o.call)
 	}
-	channel := m.channel.Str
-	if m.channel.Type == gjson.Number {
-		channel = m.channel.Raw // engines count channels; `channels` can only have strings as keys
+	channel := m.channel.str()
+	if m.channel.isNumber() {
+		channel = m.channel.text // engines count channels; `channels` can only have strings as keys
 	}
 	known, ok := o.channels[channel]
 	if !ok {
@@ -76,25 +75,25 @@ func (m *message) speaker(o *opening) (speaker, *fault) {
 	}
 	participantID, senderType := m.participantID, m.senderType
 	if absent(senderType) {
-		senderType = gjson.Result{Type: gjson.String, Str: known.senderType}
+		senderType = given(known.senderType)
 	}
-	if absent(participantID) && senderType.Str == known.senderType {
+	if absent(participantID) && senderType.str() == known.senderType {
 		return known, nil
 	}
 	return speakerOf(participantID, senderType, o.call)
 }
 
 // speech checks the content. Its faults never show what it is.
-func speech(v gjson.Result, maxContent int) *fault {
+func speech(v value, maxContent int) *fault {
 	switch {
 	case absent(v):
 		return invalid("content is missing")
-	case v.Type != gjson.String:
+	case !v.isString():
 		return invalid("content must be a string")
-	case strings.TrimSpace(v.Str) == "":
+	case strings.TrimSpace(v.text) == "":
 		return invalid("content is empty")
-	case len(v.Str) > maxContent:
-		return &fault{codeTooLarge, "content is " + strconv.Itoa(len(v.Str)) + " bytes long, at most " + strconv.Itoa(maxContent) + " are taken"}
+	case len(v.text) > maxContent:
+		return &fault{codeTooLarge, "content is " + strconv.Itoa(len(v.text)) + " bytes long, at most " + strconv.Itoa(maxContent) + " are taken"}
 	}
 	return nil
 }
@@ -135,15 +134,13 @@ func (u *utterance) render(messageID string) []byte {
 func appendQuoted(b []byte, s string) []byte {
 	const hexDigits = "0123456789abcdef"
 	b = append(b, '"')
-	from := 0
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' {
-			continue
+	for {
+		n := plain(s)
+		b = append(b, s[:n]...)
+		if n == len(s) {
+			return append(b, '"')
 		}
-		b = append(b, s[from:i]...)
-		from = i + 1
-		switch c {
+		switch c := s[n]; c {
 		case '"', '\\':
 			b = append(b, '\\', c)
 		case '\n':
@@ -153,9 +150,8 @@ func appendQuoted(b []byte, s string) []byte {
 		default:
 			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 		}
+		s = s[n+1:]
 	}
-	b = append(b, s[from:]...)
-	return append(b, '"')
 }
 
 // streamMessageID names an utterance whose client gave it no message id. It
