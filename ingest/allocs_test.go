@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"example.com/steno/batcher/spool"
 )
 
 // TestAllocations: allocations are exact where times are not, so a regression
@@ -34,6 +36,8 @@ func TestAllocations(t *testing.T) {
 			return true, true
 		})
 	})
+	long := spool.StreamID{Call: "2ec439b8-3948-8c36-b91d-44c88296e2d3", ID: "leg-1"}
+	f("a message id", 1, func() { streamMessageID(long, 1) })
 	buf := make([]byte, 0, 128)
 	f("an acknowledgement", 0, func() { buf = appendAck(buf[:0], "leg-1", 12) })
 }

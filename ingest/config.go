@@ -36,8 +36,8 @@ type Config struct {
 	PingEvery time.Duration
 
 	// Idle is how long a connection may show no sign of life, neither message
-	// nor pong, before it is closed. Default 60 s; at least twice PingEvery
-	// makes sense.
+	// nor pong, before it is closed. Of signs within a twentieth of it the first
+	// one counts. Default 60 s; more than twice PingEvery makes sense.
 	Idle time.Duration
 
 	// Resume is how long a stream without a connection may come back, and how

@@ -51,18 +51,20 @@ type connection struct {
 	turn      turn
 	first     [][]byte // answers about earlier turns, or about none: they go before the turn's own
 	owed      int      // steps that are not safe, in turn or with the committer
-	busy      bool
 	closing   closing
+	busy      bool
 	readEnded bool
 	working   bool                 // there is a committer, or the last one has been
-	streams   map[*stream]struct{} // owned by this connection
 	left      bool                 // released is closed
+	streams   map[*stream]struct{} // owned by this connection
 	heart     *time.Timer          // runs beat
 
 	room     chan struct{} // size 1: the reader, waiting for the window, may look again
 	released chan struct{}
 	gone     chan struct{} // closed when the reader has ended
 	hungUp   chan struct{} // closed when the last committer has
+
+	putOff time.Time // when the idle deadline was, last; only the reader uses it
 
 	engine *engine // what speaks here in a dialect of its own; nil: a client of the native protocol
 

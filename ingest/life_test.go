@@ -98,6 +98,27 @@ func TestIdle(t *testing.T) {
 	})
 }
 
+// Of signs of life within a twentieth of Idle the first one counts, and one that
+// shows them all the time lives.
+func TestIdleIsPutOffNowAndThen(t *testing.T) {
+	run(t, ingest.Config{Idle: time.Minute}, func(r *rig) {
+		c := r.dial()
+		c.ws.SetPingHandler(func(string) error { return nil })
+		c.send(open("a", "k"))
+		c.expect(opened("a", 0))
+		began := time.Now()
+		for range 301 {
+			time.Sleep(time.Second)
+			c.send(`{"type":"partial"}`)
+		}
+		c.quiet()
+		c.expectClose(1001)
+		if lived := time.Since(began); lived != 6*time.Minute {
+			t.Errorf("closed after %v, want 6m: the last sign that counts was at 5m", lived)
+		}
+	})
+}
+
 // Protocol: close code 1000 is "done": what the client sent before it closed is
 // answered first.
 func TestClientCloses(t *testing.T) {

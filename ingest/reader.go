@@ -13,9 +13,6 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// errTooBig is a frame above Config.MaxFrame.
-var errTooBig = errors.New("frame is too big")
-
 // read is the connection's reader. It takes
 // messages in until the connection is closing, then only keeps the socket
 // empty until the other side has closed too.
@@ -49,8 +46,16 @@ func (c *connection) watch() {
 	c.ws.SetCloseHandler(func(int, string) error { return nil })
 }
 
-// alive puts the idle deadline off.
-func (c *connection) alive() { _ = c.ws.SetReadDeadline(time.Now().Add(c.server.cfg.Idle)) }
+// alive puts the idle deadline off, at most twenty times in Config.Idle: moving
+// it costs as much as reading a frame.
+func (c *connection) alive() {
+	now, idle := time.Now(), c.server.cfg.Idle
+	if now.Sub(c.putOff) < idle/20 {
+		return
+	}
+	c.putOff = now
+	_ = c.ws.SetReadDeadline(now.Add(idle))
+}
 
 // next waits for a frame and handles it. It returns false when the connection is
 // closing. What this function and those above it have on the stack is what a
@@ -68,14 +73,9 @@ func (c *connection) next() (ok bool) {
 
 // frame reads what follows of a frame and handles it.
 func (c *connection) frame(kind int, r io.Reader) (ok bool) {
-	most := int64(c.server.cfg.MaxFrame)
 	buf := c.server.spares.buffer()
 	defer c.server.spares.putBuffer(buf)
-	n, err := buf.ReadFrom(io.LimitReader(r, most+1))
-	if err == nil && n > most {
-		err = errTooBig
-	}
-	if err != nil {
+	if err := buf.fill(r, c.server.cfg.MaxFrame); err != nil {
 		c.unreadable(err)
 		return false
 	}

@@ -2,6 +2,8 @@ package ingest
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"sync"
 
 	"github.com/gorilla/websocket"
@@ -14,18 +16,38 @@ type spares struct {
 	buffers, messages, turns, writers sync.Pool
 }
 
-// buffer is an empty one, for a frame.
-func (p *spares) buffer() *bytes.Buffer {
-	if b, ok := p.buffers.Get().(*bytes.Buffer); ok {
+// buffer holds a frame.
+type buffer struct {
+	bytes.Buffer
+	limit io.LimitedReader // fill's own
+}
+
+// errTooBig is a frame above Config.MaxFrame.
+var errTooBig = errors.New("frame is too big")
+
+// fill reads a frame of at most so many bytes.
+func (b *buffer) fill(r io.Reader, most int) error {
+	b.limit = io.LimitedReader{R: r, N: int64(most) + 1}
+	n, err := b.ReadFrom(&b.limit)
+	b.limit.R = nil // which keeps a connection in memory
+	if err == nil && n > int64(most) {
+		return errTooBig
+	}
+	return err
+}
+
+// buffer is an empty one.
+func (p *spares) buffer() *buffer {
+	if b, ok := p.buffers.Get().(*buffer); ok {
 		return b
 	}
-	return new(bytes.Buffer)
+	return new(buffer)
 }
 
 // maxSpareBuffer is the size above which a buffer is not worth keeping.
 const maxSpareBuffer = 64 << 10
 
-func (p *spares) putBuffer(b *bytes.Buffer) {
+func (p *spares) putBuffer(b *buffer) {
 	if b.Cap() <= maxSpareBuffer {
 		b.Reset()
 		p.buffers.Put(b)

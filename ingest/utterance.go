@@ -158,7 +158,7 @@ func appendQuoted(b []byte, s string) []byte {
 // depends on nothing but where the utterance stands, so it is the same after
 // every resend and every restart.
 func streamMessageID(id spool.StreamID, seq uint64) string {
-	b := make([]byte, 0, len(id.Call)+len(id.ID)+16)
+	b := make([]byte, 0, 128) // on the stack, and enough for most names
 	b = appendSized(b, id.Call)
 	b = appendSized(b, id.ID)
 	b = binary.BigEndian.AppendUint64(b, seq)
