@@ -99,6 +99,8 @@ func (c *connection) store(t *turn) bool {
 				c.fail(t)
 				return false
 			}
+			clear(t.records) // the spool has copied them
+			t.records = t.records[:0]
 		}
 		if c.settle(t) {
 			return true
@@ -112,7 +114,6 @@ func (c *connection) settle(t *turn) (done bool) {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	c.safe(t)
-	t.records = t.records[:0]
 	if c.markEnds(t, nil); len(t.records) > 0 {
 		return false
 	}

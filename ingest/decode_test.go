@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"reflect"
 	"strings"
@@ -121,13 +122,17 @@ func FuzzFrame(f *testing.F) {
 	o := &opening{id: spool.StreamID{Call: "k", ID: "s"}, call: "k", start: 1573503300000,
 		channels: map[string]speaker{"0": {"kEND_USER", "END_USER"}}}
 	f.Fuzz(func(t *testing.T, frame []byte) {
+		frame = bytes.Clone(frame)
 		objects, _ := collect(frame)
+		var kept []any // what outlives the frame
 		for _, object := range objects {
 			if !json.Valid([]byte(object)) {
 				t.Fatalf("%q passed as JSON", object)
 			}
 			m := decode(object)
-			if o, _, f := m.opening(""); f == nil && (o.id.ID == "" || o.id.Call == "") {
+			if o, _, f := m.opening(""); f != nil {
+				kept = append(kept, *f)
+			} else if kept = append(kept, *o); o.id.ID == "" || o.id.Call == "" {
 				t.Fatalf("%s opened a stream without a name", object)
 			}
 			u, f := m.utterance(o, 1000)
@@ -135,9 +140,17 @@ func FuzzFrame(f *testing.F) {
 				if f.code == "" || f.text == "" || !utf8.ValidString(f.text) {
 					t.Fatalf("%s: fault %q", object, f)
 				}
+				kept = append(kept, *f)
 				continue
 			}
-			checkRecord(t, object, u, u.record(o, streamMessageID(o.id, 1), time.Time{}))
+			r := u.record(o, streamMessageID(o.id, 1), time.Time{})
+			checkRecord(t, object, u, r)
+			kept = append(kept, r)
+		}
+		before := fmt.Sprintf("%+v", kept)
+		clear(frame)
+		if after := fmt.Sprintf("%+v", kept); after != before {
+			t.Fatalf("%s became %s with the frame's memory", before, after)
 		}
 	})
 }

@@ -96,14 +96,14 @@ func (p *spares) turn() turn {
 	return turn{steps: make([]step, 0, 1)}
 }
 
-// putTurn takes a turn back that was answered. The spool has copied its
-// records.
+// putTurn takes a turn back that was answered. Its records are cleared as soon
+// as they are stored, no more than there were: most turns that have room for
+// many hold few.
 func (p *spares) putTurn(t *turn) {
 	if cap(t.records) > maxSpareTurn || cap(t.steps) > maxSpareTurn {
 		return
 	}
 	clear(t.steps)
-	clear(t.records[:cap(t.records)])
 	clear(t.ids[:cap(t.ids)])
 	p.turns.Put(&turn{steps: t.steps[:0], records: t.records[:0], ids: t.ids[:0]})
 }
