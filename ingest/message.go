@@ -41,7 +41,7 @@ func (f *fault) within(path string) *fault {
 
 // message is one JSON object of a client, not yet validated: what each field of
 // the protocol holds. It lives no longer than the object's text, of whose memory
-// its values are part: what outlives it is copied (name, render).
+// its values may be part: what outlives it is copied (name, render).
 type message struct {
 	kind, stream, vendorCallKey, parentCallKey, org value
 	channels, urgent, events, reason                value

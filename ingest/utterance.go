@@ -17,7 +17,7 @@ type utterance struct {
 	start, end int64 // ms since the epoch
 	speaker    speaker
 	messageID  string // empty: left out
-	content    string
+	content    string // may be part of the frame's memory: record copies it
 	urgent     bool
 }
 
