@@ -104,7 +104,6 @@ func (p *spares) putTurn(t *turn) {
 		return
 	}
 	clear(t.steps)
-	clear(t.ids[:cap(t.ids)])
 	p.turns.Put(&turn{steps: t.steps[:0], records: t.records[:0], ids: t.ids[:0]})
 }
 
