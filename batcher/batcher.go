@@ -22,8 +22,9 @@ type Config struct {
 	Name      string // among the siblings, where there are any
 	Spool     spool.Spool
 	Sender    Sender
-	History   []Slot          // what an earlier Batcher's History returned, or nil: the forecast goes by it
-	OnSettled func([]Settled) // told after the spool has been; must not wait. nil: nobody is told
+	History   []Slot             // what an earlier Batcher's History returned, or nil: the forecast goes by it
+	OnTaken   func([]*Utterance) // told of what was read, before any of it is sent; must not wait. nil: nobody is told
+	OnSettled func([]Settled)    // told after the spool has been; must not wait. nil: nobody is told
 	Metrics   *metrics.Set
 	Log       *slog.Logger
 }
@@ -44,8 +45,10 @@ type Batcher struct {
 	pace     atomic.Pointer[Pace]
 	history  atomic.Pointer[[]Slot]
 
-	paceShown  time.Time // the pace's next tick when it was last shown; the loop's own
-	remembered time.Time // when history was last stored; the loop's own
+	// The loop's own.
+	taken      []*Utterance // what take makes, empty between two of them
+	paceShown  time.Time    // the pace's next tick when it was last shown
+	remembered time.Time    // when history was last stored
 }
 
 // result is a request and what became of it.
@@ -243,19 +246,22 @@ func (b *Batcher) rest(now time.Time) time.Duration {
 	return rest
 }
 
-// take adds what was read. The mark of a call's end is settled by being taken:
-// it asks only that nothing of the call waits for company.
+// take adds what was read, and tells. The mark of a call's end is settled by
+// being taken: it asks only that nothing of the call waits for company.
 func (b *Batcher) take(rs []spool.Record) error {
 	now := time.Now()
 	for i := range rs {
-		r := &rs[i]
-		b.packer.add(now, r)
-		if r.Ended {
-			if err := b.cfg.Spool.Settle(spool.Settlement{Position: r.Position}); err != nil {
-				return fmt.Errorf("settle the end of a call: %w", err)
-			}
+		if u := b.packer.add(now, &rs[i]); u != nil {
+			b.taken = append(b.taken, u)
+		} else if err := b.cfg.Spool.Settle(spool.Settlement{Position: rs[i].Position}); err != nil {
+			return fmt.Errorf("settle the end of a call: %w", err)
 		}
 	}
+	if b.cfg.OnTaken != nil && len(b.taken) > 0 {
+		b.cfg.OnTaken(b.taken)
+	}
+	clear(b.taken)
+	b.taken = b.taken[:0]
 	return nil
 }
 

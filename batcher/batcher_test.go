@@ -75,12 +75,18 @@ func (o *org) answer(r batcher.Request, down bool, written time.Time) batcher.Ou
 			continue
 		}
 		for _, u := range e.Utterances {
+			if u.Note != note(u) {
+				o.faults = append(o.faults, fmt.Sprintf("%s is sent with the note %v", u.MessageID, u.Note))
+			}
 			o.stored[e.Call] = append(o.stored[e.Call], u.MessageID)
 		}
 		out.Results = append(out.Results, batcher.Result{Verdict: batcher.Deliver})
 	}
 	return out
 }
+
+// note is what OnTaken leaves with an utterance.
+func note(u *batcher.Utterance) any { return "of " + u.MessageID }
 
 func calls(r batcher.Request) map[string]bool {
 	set := map[string]bool{}
@@ -112,6 +118,11 @@ func start(t *testing.T) *rig {
 	b := batcher.New(batcher.Config{
 		Limits: batcher.Limits{MaxEntries: 5, MaxMessages: 5, MaxInFlight: 8, MaxWait: 200 * time.Millisecond, Grace: 30 * time.Second},
 		Spool:  r.spool, Sender: r.org, Metrics: r.set, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		OnTaken: func(all []*batcher.Utterance) {
+			for _, u := range all {
+				u.Note = note(u)
+			}
+		},
 		OnSettled: func(s []batcher.Settled) { r.settled = append(r.settled, s...) },
 	})
 	input, drain := context.WithCancel(t.Context())
@@ -155,8 +166,13 @@ func (r *rig) balanced() {
 	if len(r.settled) != total {
 		r.t.Errorf("OnSettled was told of %d, want %d", len(r.settled), total)
 	}
+	for _, s := range r.settled {
+		if s.Note != note(s.Utterance) {
+			r.t.Errorf("utterance %s is settled with the note %v, want its own", s.MessageID, s.Note)
+		}
+	}
 	if len(r.org.faults) > 0 {
-		r.t.Errorf("lanes: %s", strings.Join(r.org.faults, "; "))
+		r.t.Errorf("faults: %s", strings.Join(r.org.faults, "; "))
 	}
 }
 

@@ -107,16 +107,18 @@ func (p *packer) wait() time.Duration {
 	return p.pace.wait
 }
 
-// add takes what the spool has read. It keeps a copy of r.
-func (p *packer) add(now time.Time, r *spool.Record) {
+// add takes what the spool has read, and returns the utterance that it makes of
+// a copy of r; nil: it is the mark of a call's end.
+func (p *packer) add(now time.Time, r *spool.Record) *Utterance {
 	b := p.calls[r.Call]
 	if r.Ended {
 		p.end(now, r, b)
-		return
+		return nil
 	}
+	u := &Utterance{Record: *r}
 	if p.isOver(now, r) {
-		p.over = append(p.over, Settled{Utterance: &Utterance{Record: *r}, Rejected: ReasonCallEnded, Answered: now})
-		return
+		p.over = append(p.over, Settled{Utterance: u, Rejected: ReasonCallEnded, Answered: now})
+		return u
 	}
 	if b == nil {
 		b = &buffer{call: r.Call}
@@ -129,9 +131,10 @@ func (p *packer) add(now time.Time, r *spool.Record) {
 	p.pace.heard(now)
 	p.unqueue(b)
 	_, b.ended = p.endings.at[r.Call]
-	b.add(&Utterance{Record: *r}, since, p.lim)
+	b.add(u, since, p.lim)
 	p.held++
 	p.enqueue(now, b)
+	return u
 }
 
 // drain says that nothing more will come.

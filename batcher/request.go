@@ -14,6 +14,10 @@ type Utterance struct {
 	Attempts  int  // requests that it has been in
 	Ambiguous bool // one of them may have been stored though no answer said so
 	Late      bool // one of them went when Salesforce may not take it any more: the call had ended seconds before, or Limits.EndGrace had passed since its receipt
+
+	// Note is for whoever follows the utterance: what Config.OnTaken leaves here is
+	// found in Sender and Config.OnSettled. The batcher does not look at it.
+	Note any
 }
 
 // Entry is what one request carries of one call: at most Limits.MaxMessages
