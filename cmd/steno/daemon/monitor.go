@@ -16,7 +16,7 @@ import (
 	"example.com/steno/sfclient"
 )
 
-// watchedSpool tells the monitor of what is made safe and of what is taken out.
+// watchedSpool tells the monitor of what is made safe.
 type watchedSpool struct {
 	spool.Spool
 	monitor *monitor.Monitor
@@ -28,13 +28,6 @@ func (w watchedSpool) Append(ctx context.Context, group []spool.Record) error {
 	err := w.Spool.Append(ctx, group)
 	stored(err)
 	return err
-}
-
-// Read tells of what the batcher gets.
-func (w watchedSpool) Read(ctx context.Context, buf []spool.Record) (int, error) {
-	n, err := w.Spool.Read(ctx, buf)
-	w.monitor.Read(buf[:n])
-	return n, err
 }
 
 // watchedSender tells the monitor of requests that leave and come back, and

@@ -91,14 +91,13 @@ func (p *pipeline) wire() {
 	p.letters = newLetters(p)
 	p.probing = newProbing(p.set)
 	p.monitor = p.newMonitor()
-	watched := watchedSpool{p.spool, p.monitor}
 	p.batcher = batcher.New(batcher.Config{
 		Limits: batcher.Limits{
 			MaxEntries: s.BatchMaxCalls, MaxMessages: s.BatchMaxMessages, MaxInFlight: s.SFMaxInFlight,
 			MaxWait: s.BatchMaxWait, StretchWait: s.BatchStretchWait, Reserve: s.APIReserve, MixSpeakers: s.BatchSpeakers == "mixed",
 			Grace: s.BatchGrace, EndGrace: s.BatchEndGrace, Siblings: max(1, p.cfg.partitions) - 1,
 		},
-		Name: p.name, Spool: watched, Sender: p.sender(), OnSettled: p.settled, Metrics: p.set, Log: p.log,
+		Name: p.name, Spool: p.spool, Sender: p.sender(), OnTaken: p.monitor.Taken, OnSettled: p.settled, Metrics: p.set, Log: p.log,
 		History: p.history(),
 	})
 	doors := s.ingestConfig()
@@ -106,7 +105,7 @@ func (p *pipeline) wire() {
 	if p.cfg.member != nil {
 		doors.Tokens, doors.QueryToken, doors.Shared = []string{s.ClusterKey}, false, false // who comes has been let in by a door of the cluster
 	}
-	p.ingest = ingest.New(doors, watched, p.set, p.log)
+	p.ingest = ingest.New(doors, watchedSpool{p.spool, p.monitor}, p.set, p.log)
 	p.handler = p.ingest.Handler()
 	p.set.RegisterMetricsWriter(func(w io.Writer) {
 		writeAccount(w, p.spool.Account(), time.Now())

@@ -27,7 +27,7 @@ type call struct {
 	heard   time.Time // when the newest utterance was received, or anything else of the call happened
 	streams map[spool.StreamID]uint64
 	dialect string // of the connection that took a stream last
-	said    []*said
+	said    lastSaid
 	partial map[string]partial // by speaker
 	lane    lane
 	waiting int  // utterances that are not settled
@@ -36,19 +36,6 @@ type call struct {
 
 	customer, agent time.Time // when each side was last heard; zero: never
 }
-
-// said is one utterance as the agent sees it, with its four stamps.
-type said struct {
-	sender                              string // Salesforce's sender type
-	text                                string // empty unless Config.Text
-	spoken, received, written, answered time.Time
-	clock                               time.Duration // by how much its engine's clock was behind
-	tries                               int
-	rejected                            string // the reason
-}
-
-// settled is true once the utterance's fate is known.
-func (s *said) settled() bool { return !s.answered.IsZero() }
 
 // partial is speech that is not final.
 type partial struct {
@@ -78,23 +65,20 @@ func (c *call) over(now time.Time) bool {
 	return len(c.streams) == 0 && c.waiting == 0 && now.Sub(c.heard) >= quiet
 }
 
-// add notes an utterance.
-func (c *call) add(s *said, speaker string) {
-	if len(c.said) == maxSaid {
-		c.said = append(c.said[:0], c.said[1:]...)
-	}
-	c.said = append(c.said, s)
+// add notes an utterance, and returns its number in the call.
+func (c *call) add(s said, speaker string, received time.Time) (number int) {
 	delete(c.partial, speaker)
-	if s.received.After(c.heard) {
-		c.heard = s.received
+	if received.After(c.heard) {
+		c.heard = received
 	}
 	side := &c.agent
 	if isCustomer(s.sender) {
 		side = &c.customer
 	}
-	if s.received.After(*side) {
-		*side = s.received
+	if received.After(*side) {
+		*side = received
 	}
+	return c.said.add(s)
 }
 
 // senderOf reads Salesforce's sender type out of a message, without decoding

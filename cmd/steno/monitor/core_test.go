@@ -124,14 +124,14 @@ func TestStagesAddUp(t *testing.T) {
 			return time.Duration(rapid.IntRange(0, 5000).Draw(t, what)) * time.Millisecond
 		}
 		c := &call{}
-		s := &said{spoken: noon, received: noon.Add(step("engine"))}
-		now := s.received.Add(step("spool"))
+		received := noon.Add(step("engine"))
+		now := received.Add(step("spool"))
 		company := step("company")
 		other := rapid.Bool().Draw(t, "another request of the call is under way")
 		if other {
 			c.lane.take(now.Add(-step("since")))
 		}
-		j := &journey{call: c, said: s, read: now, laneBefore: c.lane.busy(now)}
+		j := &journey{call: c, spoken: noon, received: received, read: now, laneBefore: c.lane.busy(now)}
 		if other {
 			now = now.Add(step("until the lane is free"))
 			c.lane.free(now)
@@ -162,7 +162,7 @@ func TestWhere(t *testing.T) {
 	const company = 200 * time.Millisecond
 	f := func(rule string, want stage, prepare func(*journey)) {
 		t.Helper()
-		j := &journey{call: &call{}, said: &said{spoken: noon, received: noon}, read: noon}
+		j := &journey{call: &call{}, spoken: noon, received: noon, read: noon}
 		prepare(j)
 		if got := j.where(noon.Add(time.Second), company); got != want {
 			t.Errorf("%s: it is in %v, want %v", rule, got, want)
@@ -207,13 +207,13 @@ func TestCallIsBounded(t *testing.T) {
 	c := &call{}
 	for i := range 100 {
 		c.hint(noon, ingest.Partial{Speaker: fmt.Sprint(i), Content: strings.Repeat("ü", maxText)}, true)
-		c.add(&said{sender: "END_USER", received: noon.Add(time.Duration(i) * time.Second)}, "x")
+		c.add(said{sender: "END_USER"}, "x", noon.Add(time.Duration(i)*time.Second))
 	}
-	if len(c.said) != maxSaid || len(c.partial) != maxPartials {
-		t.Errorf("L3: %d utterances and %d partials are kept, want %d and %d", len(c.said), len(c.partial), maxSaid, maxPartials)
+	if len(c.said.ring) != maxSaid || len(c.partial) != maxPartials {
+		t.Errorf("L3: %d utterances and %d partials are kept, want %d and %d", len(c.said.ring), len(c.partial), maxSaid, maxPartials)
 	}
-	if got := c.said[maxSaid-1].received; got != noon.Add(99*time.Second) {
-		t.Errorf("the newest was received at %v, want the last one", got)
+	if want := noon.Add(99 * time.Second); !c.heard.Equal(want) || !c.customer.Equal(want) {
+		t.Errorf("heard at %v, of the customer at %v, want the last one's %v", c.heard, c.customer, want)
 	}
 	for _, p := range c.partial {
 		if len(p.text) > maxText+len("…") || !strings.HasSuffix(p.text, "ü…") {

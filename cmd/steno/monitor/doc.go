@@ -8,8 +8,8 @@
 // It hears of every utterance four times: when its speech ended by the engine's
 // clock, when it was received, when a request with it was written, and when
 // Salesforce accepted it. What it makes of that is plain data (window.go,
-// journey.go, clock.go, call.go), with numbered rules and the time passed in;
-// Monitor is the lock around it, whose methods never wait.
+// journey.go, journeys.go, clock.go, call.go, said.go), with numbered rules and
+// the time passed in; Monitor is the lock around it, whose methods never wait.
 //
 // What it promises: memory is bounded, whatever engines send (calls, last
 // utterances of a call, connections: each has a limit); nobody who looks slows

@@ -33,9 +33,13 @@ const slack = 50 * time.Millisecond
 //	    for the rest it was held back
 //	J3  what it waits between requests it was held back
 type journey struct {
-	call    *call
-	said    *said
-	dialect string
+	place int // the journeys' own
+
+	call             *call
+	number           int // in the call
+	spoken, received time.Time
+	clock            time.Duration // by how much its engine's clock was behind
+	dialect          string
 
 	read       time.Time     // when the batcher had it
 	laneBefore time.Duration // what its call's lane had been busy for by then
@@ -45,6 +49,9 @@ type journey struct {
 	flying     time.Time     // since when a request with it is under way; zero: none is
 	flown      time.Duration // in requests that have come back
 }
+
+// said is what the call shows of it; nil: it has made room there.
+func (j *journey) said() *said { return j.call.said.at(j.number) }
 
 // leave notes that a request with it leaves.
 func (j *journey) leave(now time.Time, company time.Duration) {
@@ -62,8 +69,8 @@ func (j *journey) land(now time.Time) {
 
 // spent is what it has spent where by now (J1).
 func (j *journey) spent(now time.Time, company time.Duration) (in [stages]time.Duration) {
-	in[inEngine] = max(0, j.said.received.Sub(j.said.spoken)-j.said.clock)
-	in[inSpool] = max(0, j.read.Sub(j.said.received))
+	in[inEngine] = max(0, j.received.Sub(j.spoken)-j.clock)
+	in[inSpool] = max(0, j.read.Sub(j.received))
 	in[atSalesforce] = j.flown
 	if !j.flying.IsZero() {
 		in[atSalesforce] += now.Sub(j.flying)

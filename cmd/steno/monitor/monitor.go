@@ -33,7 +33,7 @@ type Monitor struct {
 	calls    map[callKey]*call
 	links    map[uint64]*link
 	web      link
-	journeys map[spool.Position]*journey
+	journeys journeys
 	storing  map[*storing]struct{}
 	rejected []Rejection // the last of them, newest last
 	swept    time.Time
@@ -52,7 +52,7 @@ const maxRejected = 20
 func New(cfg Config) *Monitor {
 	m := &Monitor{
 		cfg: cfg, history: newHistory(), calls: map[callKey]*call{}, links: map[uint64]*link{}, web: link{dialect: web},
-		rejected: []Rejection{}, journeys: map[spool.Position]*journey{}, storing: map[*storing]struct{}{},
+		rejected: []Rejection{}, storing: map[*storing]struct{}{},
 	}
 	m.meter = newMeter(cfg, m)
 	return m
@@ -175,34 +175,41 @@ func (m *Monitor) Storing(group []spool.Record) (stored func(error)) {
 	}
 }
 
-// Read notes what the batcher has taken from the spool.
-func (m *Monitor) Read(records []spool.Record) {
+// Taken notes what the batcher has taken from the spool. It leaves each one's
+// journey on its Note, for what is told of it later.
+func (m *Monitor) Taken(all []*batcher.Utterance) {
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for i := range records {
-		if r := &records[i]; !r.Ended {
-			m.begin(now, r)
-		}
+	for _, u := range all {
+		u.Note = m.begin(now, &u.Record)
 	}
 }
 
+// journeyOf is where Taken has left it; nil: it is over, or was never told of.
+func journeyOf(u *batcher.Utterance) *journey {
+	j, _ := u.Note.(*journey)
+	return j
+}
+
 // begin begins an utterance's journey. The lock is held.
-func (m *Monitor) begin(now time.Time, r *spool.Record) {
+func (m *Monitor) begin(now time.Time, r *spool.Record) *journey {
 	c := m.call(now, callKey{r.Org, r.Call})
-	s := &said{sender: senderOf(r.Message), spoken: r.Spoken, received: r.Received}
+	s := said{sender: senderOf(r.Message), spoken: stampOf(r.Spoken), received: stampOf(r.Received)}
 	if m.cfg.Text {
 		s.text = cut(gjson.GetBytes(r.Message, "content").Str)
 	}
-	j := &journey{call: c, said: s, read: now, laneBefore: c.lane.busy(now), dialect: unknown}
+	dialect := unknown
 	if l := m.linkOf(c, r); l != nil {
 		l.heard = r.Received
 		l.clock.hear(r.Received, r.Received.Sub(r.Spoken))
-		s.clock, j.dialect = l.clock.error(), l.dialect
+		s.clock, dialect = l.clock.error(), l.dialect
 	}
-	c.add(s, r.Speaker)
 	c.waiting++
-	m.journeys[r.Position] = j
+	return m.journeys.begin(journey{
+		call: c, number: c.add(s, r.Speaker, r.Received), spoken: r.Spoken, received: r.Received, clock: s.clock, dialect: dialect,
+		read: now, laneBefore: c.lane.busy(now),
+	})
 }
 
 // Sending notes that a request leaves.
@@ -212,10 +219,12 @@ func (m *Monitor) Sending(r batcher.Request) {
 	defer m.mu.Unlock()
 	for _, e := range r.Entries {
 		for _, u := range e.Utterances {
-			if j := m.journeys[u.Position]; j != nil {
+			if j := journeyOf(u); j != nil {
 				j.leave(now, company)
 				j.call.lane.take(now)
-				j.said.tries = u.Attempts
+				if s := j.said(); s != nil {
+					s.tries = u.Attempts
+				}
 			}
 		}
 	}
@@ -229,11 +238,11 @@ func (m *Monitor) Answered(r batcher.Request, o batcher.Outcome) {
 	defer m.mu.Unlock()
 	for _, e := range r.Entries {
 		for _, u := range e.Utterances {
-			if j := m.journeys[u.Position]; j != nil {
+			if j := journeyOf(u); j != nil {
 				j.land(now)
 				j.call.lane.free(now)
-				if !o.Written.IsZero() {
-					j.said.written = o.Written
+				if s := j.said(); s != nil && !o.Written.IsZero() {
+					s.written = stampOf(o.Written)
 				}
 			}
 		}
@@ -252,27 +261,28 @@ func (m *Monitor) Settled(all []batcher.Settled) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i := range all {
-		m.settle(now, &all[i])
+		if j := journeyOf(all[i].Utterance); j != nil {
+			m.settle(now, j, &all[i])
+			all[i].Note = nil
+			m.journeys.end(j)
+		}
 	}
 }
 
-// settle ends a journey. The lock is held.
-func (m *Monitor) settle(now time.Time, s *batcher.Settled) {
-	j := m.journeys[s.Position]
-	if j == nil {
-		return
-	}
-	delete(m.journeys, s.Position)
+// settle books the end of a journey. The lock is held.
+func (m *Monitor) settle(now time.Time, j *journey, s *batcher.Settled) {
 	j.call.waiting--
-	j.said.answered, j.said.rejected = s.Answered, s.Rejected
+	if said := j.said(); said != nil {
+		said.answered, said.rejected = stampOf(s.Answered), s.Rejected
+	}
 	if s.Rejected != "" {
 		m.reject(now, s)
 		return
 	}
 	spent := j.spent(s.Answered, 0)
-	speech := max(0, s.Answered.Sub(j.said.spoken)-j.said.clock)
+	speech := max(0, s.Answered.Sub(j.spoken)-j.clock)
 	m.meter.delivered(j.dialect, speech, &spent)
-	m.history.deliver(now, speech, s.Answered.Sub(j.said.received), &spent)
+	m.history.deliver(now, speech, s.Answered.Sub(j.received), &spent)
 }
 
 // reject remembers a rejection, without a word of what was said. The lock is held.

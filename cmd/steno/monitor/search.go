@@ -109,9 +109,9 @@ func (m *Monitor) Call(now time.Time, org, key string) (CallShown, bool) {
 // lock is held.
 func (m *Monitor) oldest() map[*call]time.Time {
 	oldest := map[*call]time.Time{}
-	for _, j := range m.journeys {
-		if at, known := oldest[j.call]; !known || j.said.received.Before(at) {
-			oldest[j.call] = j.said.received
+	for _, j := range m.journeys.under {
+		if at, known := oldest[j.call]; !known || j.received.Before(at) {
+			oldest[j.call] = j.received
 		}
 	}
 	return oldest
@@ -126,9 +126,7 @@ func (c *call) show(now, oldest time.Time, last int) CallShown {
 	if !oldest.IsZero() {
 		s.Oldest = inSeconds(now.Sub(oldest))
 	}
-	for _, u := range c.said[max(0, len(c.said)-last):] {
-		s.Said = append(s.Said, u.show(now))
-	}
+	c.said.last(last, func(u *said) { s.Said = append(s.Said, u.show(now)) })
 	for _, speaker := range slices.Sorted(maps.Keys(c.partial)) {
 		if p := c.partial[speaker]; now.Sub(p.at) < stale {
 			s.Partials = append(s.Partials, SaidShown{Sender: p.sender, Text: p.text, Received: p.at.UnixMilli()})
@@ -141,17 +139,10 @@ func (c *call) show(now, oldest time.Time, last int) CallShown {
 func (s *said) show(now time.Time) SaidShown {
 	end := now
 	if s.settled() {
-		end = s.answered
+		end = s.answered.time()
 	}
 	return SaidShown{
-		Sender: s.sender, Text: s.text, Spoken: millis(s.spoken), Received: millis(s.received), Written: millis(s.written),
-		Answered: millis(s.answered), Latency: inSeconds(max(0, end.Sub(s.spoken)-s.clock)), Requests: s.tries, Rejected: s.rejected,
+		Sender: s.sender, Text: s.text, Spoken: s.spoken.millis(), Received: s.received.millis(), Written: s.written.millis(),
+		Answered: s.answered.millis(), Latency: inSeconds(max(0, end.Sub(s.spoken.time())-s.clock)), Requests: s.tries, Rejected: s.rejected,
 	}
-}
-
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
 }

@@ -104,7 +104,7 @@ func (m *Monitor) stages(now time.Time, company time.Duration, f Facts) []StageS
 			shown[s].Longest = max(shown[s].Longest, inSeconds(longest))
 		}
 	}
-	for _, j := range m.journeys {
+	for _, j := range m.journeys.under {
 		at, spent := j.where(now, company), j.spent(now, company)
 		put(at, 1, spent[at])
 	}
@@ -112,7 +112,7 @@ func (m *Monitor) stages(now time.Time, company time.Duration, f Facts) []StageS
 		put(inSpool, s.utterances, now.Sub(s.since))
 	}
 	// What waits on the disk only came after all that the batcher holds.
-	if behind := int(f.Pending) - len(m.journeys); behind > 0 {
+	if behind := int(f.Pending) - len(m.journeys.under); behind > 0 {
 		shown[inSpool].Inside += behind
 	}
 	return shown
