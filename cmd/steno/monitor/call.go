@@ -83,9 +83,10 @@ func (c *call) add(s said, speaker string, received time.Time) (number int) {
 
 // senderOf reads Salesforce's sender type out of a message, without decoding
 // the rest of it: in JSON without white space these bytes are nowhere else, for
-// within a string the quotes would be escaped.
+// within a string the quotes would be escaped, and no other field's name ends
+// so. They do not begin with a quote: a search would stop at every one.
 func senderOf(message []byte) string {
-	const field = `"senderType":"`
+	const field = `Type":"`
 	_, rest, _ := bytes.Cut(message, []byte(field))
 	sender, _, _ := bytes.Cut(rest, []byte(`"`))
 	for _, known := range senders {

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"math"
+	"sort"
 	"time"
 )
 
@@ -18,11 +19,17 @@ const (
 
 // bucketOf is the bucket in which a duration is counted.
 func bucketOf(d time.Duration) int {
-	if d < least {
-		return 0
-	}
-	return min(buckets-1, 1+int(math.Log(float64(d)/float64(least))/math.Log(growth)))
+	return max(0, sort.Search(buckets, func(b int) bool { return d < bounds[b] })-1)
 }
+
+// bounds are the lower bounds of the buckets: a logarithm for each utterance
+// costs more than to look it up.
+var bounds = func() (lower [buckets]time.Duration) {
+	for b := range buckets {
+		lower[b] = bound(b)
+	}
+	return lower
+}()
 
 // bound is the lower bound of a bucket.
 func bound(bucket int) time.Duration {

@@ -170,7 +170,9 @@ func (m *Monitor) Storing(group []spool.Record) (stored func(error)) {
 		defer m.mu.Unlock()
 		delete(m.storing, s)
 		if err == nil {
-			m.history.book(now, func(slot *slot) { slot.accepted += uint32(s.utterances) })
+			for _, slot := range m.history.both(now) {
+				slot.accepted += uint32(s.utterances)
+			}
 		}
 	}
 }
@@ -247,12 +249,12 @@ func (m *Monitor) Answered(r batcher.Request, o batcher.Outcome) {
 			}
 		}
 	}
-	m.history.book(now, func(s *slot) {
+	for _, s := range m.history.both(now) {
 		s.requests++
 		if o.Err != nil {
 			s.refused++
 		}
-	})
+	}
 }
 
 // Settled notes what has become of utterances.
@@ -260,9 +262,10 @@ func (m *Monitor) Settled(all []batcher.Settled) {
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	slots := m.history.both(now)
 	for i := range all {
 		if j := journeyOf(all[i].Utterance); j != nil {
-			m.settle(now, j, &all[i])
+			m.settle(now, slots, j, &all[i])
 			all[i].Note = nil
 			m.journeys.end(j)
 		}
@@ -270,19 +273,22 @@ func (m *Monitor) Settled(all []batcher.Settled) {
 }
 
 // settle books the end of a journey. The lock is held.
-func (m *Monitor) settle(now time.Time, j *journey, s *batcher.Settled) {
+func (m *Monitor) settle(now time.Time, slots [2]*slot, j *journey, s *batcher.Settled) {
 	j.call.waiting--
 	if said := j.said(); said != nil {
 		said.answered, said.rejected = stampOf(s.Answered), s.Rejected
 	}
 	if s.Rejected != "" {
 		m.reject(now, s)
+		for _, slot := range slots {
+			slot.rejected++
+		}
 		return
 	}
 	spent := j.spent(s.Answered, 0)
 	speech := max(0, s.Answered.Sub(j.spoken)-j.clock)
 	m.meter.delivered(j.dialect, speech, &spent)
-	m.history.deliver(now, speech, s.Answered.Sub(j.received), &spent)
+	deliver(slots, speech, s.Answered.Sub(j.received), &spent)
 }
 
 // reject remembers a rejection, without a word of what was said. The lock is held.
@@ -291,5 +297,4 @@ func (m *Monitor) reject(now time.Time, s *batcher.Settled) {
 		m.rejected = append(m.rejected[:0], m.rejected[1:]...)
 	}
 	m.rejected = append(m.rejected, Rejection{At: now.UTC(), Org: s.Org, Call: s.Call, MessageID: s.MessageID, Reason: s.Rejected})
-	m.history.book(now, func(slot *slot) { slot.rejected++ })
 }

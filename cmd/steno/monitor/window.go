@@ -92,10 +92,15 @@ func newHistory() history {
 	return history{newWindow(time.Second, 60), newWindow(hourSlot, hourSlots)}
 }
 
+// both are the slots of now: what happens is booked in each of them.
+func (h *history) both(now time.Time) [2]*slot {
+	return [2]*slot{h.seconds.at(now), h.hour.at(now)}
+}
+
 // deliver counts an utterance that Salesforce has accepted.
-func (h *history) deliver(now time.Time, speech, delivery time.Duration, spent *[stages]time.Duration) {
+func deliver(slots [2]*slot, speech, delivery time.Duration, spent *[stages]time.Duration) {
 	inSpeech, inDelivery := bucketOf(speech), bucketOf(delivery)
-	for _, s := range [...]*slot{h.seconds.at(now), h.hour.at(now)} {
+	for _, s := range slots {
 		s.speech[inSpeech]++
 		s.delivery[inDelivery]++
 		for i, d := range spent {
@@ -103,10 +108,4 @@ func (h *history) deliver(now time.Time, speech, delivery time.Duration, spent *
 		}
 		s.settled++
 	}
-}
-
-// book lets f count in both.
-func (h *history) book(now time.Time, f func(*slot)) {
-	f(h.seconds.at(now))
-	f(h.hour.at(now))
 }
