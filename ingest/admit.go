@@ -90,6 +90,9 @@ func (c *connection) own(o *opening) *stream {
 	st := c.server.registry.stream(o)
 	st.owner, st.leaving = c, false
 	c.streams[st] = struct{}{}
+	if o.delivered {
+		c.server.listened.Store(true)
+	}
 	c.tellOpened(o)
 	return st
 }

@@ -38,6 +38,7 @@ type Server struct {
 	empty     chan struct{} // closed when the server drains and nobody is left
 	spares    spares
 	failing   atomic.Bool // the last append has failed
+	listened  atomic.Bool // see Listened
 
 	// hard ends the appends that outlast a drain. It is the root of what the
 	// handlers do: a client that hangs up must not end an append, whose outcome
@@ -174,6 +175,10 @@ func (s *Server) Drain(ctx context.Context) error {
 	defer s.mu.Unlock()
 	return fmt.Errorf("drain: %d connections and requests are left: %w", s.inside, context.Cause(ctx))
 }
+
+// Listened says whether any stream has ever asked to be told what Salesforce has
+// accepted. While none has, nobody need gather that for Settled.
+func (s *Server) Listened() bool { return s.listened.Load() }
 
 // Settled is told what Salesforce has accepted, and at what time. It tells the
 // streams that asked for it. It never waits: a client that is far behind with

@@ -268,8 +268,16 @@ func TestPartial(t *testing.T) {
 func TestDelivered(t *testing.T) {
 	run(t, ingest.Config{}, func(r *rig) {
 		c := r.dial()
-		c.send(open("a", "k", `"events":["delivered"]`), open("b", "k"), say("a", 1), say("b", 1))
-		c.expect(opened("a", 0), opened("b", 0))
+		c.send(open("b", "k"))
+		c.expect(opened("b", 0))
+		if r.server.Listened() {
+			t.Error("Listened though no stream has asked")
+		}
+		c.send(open("a", "k", `"events":["delivered"]`), say("a", 1), say("b", 1))
+		c.expect(opened("a", 0))
+		if !r.server.Listened() {
+			t.Error("not Listened though a stream has asked")
+		}
 		c.next() // an ack each
 		c.next()
 		records := r.stored()

@@ -1,12 +1,16 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
+
+	"example.com/steno/ingest/client"
 	"example.com/steno/sfclient/orgsim"
 )
 
@@ -80,6 +84,44 @@ func TestDrainOnSignal(t *testing.T) {
 		}
 		if got, want := r.daemon.AccountLine(), "account: accepted 7, delivered 7, rejected 0, pending 0"; got != want {
 			t.Errorf("last words %q, want %q", got, want)
+		}
+	})
+}
+
+// Protocol: an engine that asks for it hears of each of its utterances when
+// Salesforce has accepted it, though others did not ask.
+func TestDeliveredIsTold(t *testing.T) {
+	bubble(t, usual, func(t *testing.T, r *rig) {
+		silent, stop := r.engine()
+		defer stop()
+		r.say(r.open(silent, "a"), "a", 2)
+		time.Sleep(time.Second)
+
+		told := make(chan string, 10)
+		c, err := client.New(client.Config{
+			URL: "ws://127.0.0.1:1/v1/ingest", Dialer: &websocket.Dialer{NetDialContext: r.dial},
+			OnDelivered: func(stream string, seq uint64, _ time.Duration) { told <- fmt.Sprint(stream, "/", seq) },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, leave := context.WithCancel(t.Context())
+		left := make(chan struct{})
+		go func() {
+			defer close(left)
+			c.Run(ctx)
+		}()
+		r.say(r.open(c, "b", "delivered"), "b", 3)
+		time.Sleep(5 * time.Second)
+		leave()
+		<-left
+		close(told)
+		var got []string
+		for name := range told {
+			got = append(got, name)
+		}
+		if want := []string{"b/1", "b/2", "b/3"}; !slices.Equal(got, want) {
+			t.Errorf("delivered: %v, want %v", got, want)
 		}
 	})
 }

@@ -128,6 +128,9 @@ func (s *Settings) ingestConfig() ingest.Config {
 // engines that asked. The batcher calls it, one time after the other.
 func (p *pipeline) settled(all []batcher.Settled) {
 	p.monitor.Settled(all)
+	if !p.ingest.Listened() {
+		return
+	}
 	for i := range all {
 		if s := &all[i]; s.Rejected == "" {
 			p.delivered = append(p.delivered, s.Record)

@@ -200,9 +200,9 @@ func (r *rig) dial(ctx context.Context, network, address string) (net.Conn, erro
 }
 
 // open opens the stream of a call, which bears the call's name.
-func (r *rig) open(c *client.Client, call string) *client.Stream {
+func (r *rig) open(c *client.Client, call string, events ...string) *client.Stream {
 	s, err := c.Open(client.Open{
-		Stream: call, VendorCallKey: call, StartTime: time.Now().UnixMilli(),
+		Stream: call, VendorCallKey: call, StartTime: time.Now().UnixMilli(), Events: events,
 		Channels: map[string]client.Channel{"0": {SenderType: "END_USER"}, "1": {SenderType: "HUMAN_AGENT", ParticipantID: "005xx000001Sv6AAAS"}},
 	})
 	if err != nil {
