@@ -28,13 +28,16 @@ const basePath = "/services/apexrest/cnxscv/voice/v1/"
 // Client talks to one org. Its methods may be called from many goroutines at
 // once. Every error that they return is an *Error.
 type Client struct {
-	http    *http.Client
-	timeout time.Duration
-	log     *slog.Logger
-	names   []byte // the beginning of every body: callCenterDevName and certDevName
-	tokens  *tokens
-	limit   limitBox
-	yes     yes
+	// transport is asked directly, without an http.Client around it: that would
+	// follow redirects, which take the bearer token, or the secret, to a host that
+	// nobody has checked. Here the 3xx itself is the answer.
+	transport http.RoundTripper
+	timeout   time.Duration
+	log       *slog.Logger
+	names     []byte // the beginning of every body: callCenterDevName and certDevName
+	tokens    *tokens
+	limit     limitBox
+	yes       yes
 }
 
 // New checks the config, every fault at once, and dials nothing.
@@ -44,10 +47,13 @@ func New(cfg Config) (*Client, error) {
 	}
 	base, _ := orgBase(cfg.LoginURL) // check has seen it.
 	c := &Client{
-		http:    cfg.httpClient(),
-		timeout: cfg.Timeout,
-		log:     cfg.Logger,
-		names:   appendNames(nil, cfg.CallCenter, cfg.Cert),
+		transport: cfg.Transport,
+		timeout:   cfg.Timeout,
+		log:       cfg.Logger,
+		names:     appendNames(nil, cfg.CallCenter, cfg.Cert),
+	}
+	if c.transport == nil {
+		c.transport = newTransport(cfg.MaxInFlight)
 	}
 	if c.timeout == 0 {
 		c.timeout = defaultTimeout
@@ -80,7 +86,9 @@ func (c *Client) Limit() (LimitInfo, bool) {
 // CloseIdleConnections closes the connections that no request is using. Call
 // it when done with the Client.
 func (c *Client) CloseIdleConnections() {
-	c.http.CloseIdleConnections()
+	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
 }
 
 // request is one body for one endpoint, and what of it an answer is judged by.

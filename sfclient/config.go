@@ -31,12 +31,12 @@ type Config struct {
 	// call to Salesforce, so a shorter one makes slow successes ambiguous.
 	Timeout time.Duration
 
-	// HTTPClient sends the requests. Nil: one of its own, made to reuse
-	// connections. It is copied, and the copy follows no redirect.
-	HTTPClient *http.Client
+	// Transport carries the requests. Nil: one of its own, made to reuse
+	// connections.
+	Transport http.RoundTripper
 
 	// MaxInFlight is how many requests the caller has in flight at once: as
-	// many idle connections are kept. Zero: 64. Unused with an HTTPClient.
+	// many idle connections are kept. Zero: 64. Unused with a Transport.
 	MaxInFlight int
 
 	// Logger takes one line for each change of the token's state, never text
@@ -111,20 +111,6 @@ func orgBase(address string) (string, error) {
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// httpClient returns the client that sends cfg's requests.
-func (cfg Config) httpClient() *http.Client {
-	client := &http.Client{}
-	if cfg.HTTPClient != nil {
-		*client = *cfg.HTTPClient
-	} else {
-		client.Transport = newTransport(cfg.MaxInFlight)
-	}
-	// A redirect would take the bearer token, or the secret, to a host that
-	// nobody has checked. The 3xx itself is the answer.
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return client
 }
 
 // newTransport keeps a connection for every request in flight. It speaks

@@ -3,7 +3,6 @@ package sfclient_test
 import (
 	"bytes"
 	"log/slog"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -42,15 +41,6 @@ func TestConfigFaults(t *testing.T) {
 	f(func(c *sfclient.Config) { c.LoginURL = "https://u:top-secret@acme\x7f" }, "LoginURL: is not a URL")
 }
 
-// The caller's HTTP client is left as it was.
-func TestHTTPClientIsCopied(t *testing.T) {
-	mine := &http.Client{}
-	newClient(t, config(mine))
-	if mine.CheckRedirect != nil {
-		t.Error("New has changed the caller's http.Client")
-	}
-}
-
 // The client learns the org's usage from every answer that tells it, also from
 // one that refuses.
 func TestLimit(t *testing.T) {
@@ -83,7 +73,7 @@ func TestLogHasNoSecret(t *testing.T) {
 	var log bytes.Buffer
 	quote := say(400, `{"data":null,"errors":["bad word: Hello All"],"success":false}`)
 	o := &org{answer: inOrder(expired, expired, quote)}
-	cfg := config(&http.Client{Transport: handed{o}})
+	cfg := config(handed{o})
 	logger := slog.New(slog.NewJSONHandler(&log, nil))
 	cfg.Logger = logger
 	client := newClient(t, cfg)

@@ -112,17 +112,17 @@ func (h handed) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // config is a config without fault for the given transport.
-func config(client *http.Client) sfclient.Config {
+func config(transport http.RoundTripper) sfclient.Config {
 	return sfclient.Config{
 		LoginURL: "http://127.0.0.1", ClientID: "id", ClientSecret: "secret", CallCenter: "center", Cert: "cert",
-		HTTPClient: client,
+		Transport: transport,
 	}
 }
 
 // direct returns a client whose requests are calls of the org's handler.
 func direct(tb testing.TB, o *org) *sfclient.Client {
 	tb.Helper()
-	return newClient(tb, config(&http.Client{Transport: handed{o}}))
+	return newClient(tb, config(handed{o}))
 }
 
 // connected serves the org on a network in memory and returns a client on it.
@@ -140,7 +140,7 @@ func connectedVia(tb testing.TB, o *org) (*sfclient.Client, *memnet.Listener) {
 	server := &http.Server{Handler: o}
 	var done sync.WaitGroup
 	done.Go(func() { server.Serve(network) })
-	client := newClient(tb, config(network.Client()))
+	client := newClient(tb, config(network.Client().Transport))
 	tb.Cleanup(func() {
 		client.CloseIdleConnections()
 		server.Close()

@@ -68,7 +68,7 @@ func (c *Client) post(ctx context.Context, p post) (reply, *Error) {
 	if traceparent := traceOf(ctx); traceparent != "" {
 		req.Header.Set("Traceparent", traceparent)
 	}
-	resp, err := c.http.Do(req)
+	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
 		ambiguous, written := w.outcome()
 		return reply{}, &Error{Endpoint: p.endpoint, Ambiguous: ambiguous, Written: written, cause: c.explain(ctx, attempt, err)}

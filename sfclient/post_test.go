@@ -102,7 +102,7 @@ func TestDialErrorIsNotAmbiguous(t *testing.T) {
 		}
 
 		failing := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, refuse }}
-		err = newClient(t, config(&http.Client{Transport: failing})).Token(t.Context())
+		err = newClient(t, config(failing)).Token(t.Context())
 		if e := typed(t, err); e.Ambiguous || !errors.Is(err, refuse) || e.Endpoint != sfclient.EndpointToken {
 			t.Errorf("login's dial error = %v, ambiguous %t; want %v, not ambiguous", e, e.Ambiguous, refuse)
 		}
@@ -124,7 +124,7 @@ func TestStuckWriteIsAmbiguous(t *testing.T) {
 			t.Cleanup(func() { theirs.Close() })
 			return ours, nil
 		}}
-		cfg := config(&http.Client{Transport: switchOn{path: "/services/oauth2/token", on: handed{o}, off: stuck}})
+		cfg := config(switchOn{path: "/services/oauth2/token", on: handed{o}, off: stuck})
 		cfg.Timeout = 7 * time.Second
 		start := time.Now()
 		big := `{"content":"` + strings.Repeat("x", 64<<10) + `"}`
@@ -163,7 +163,7 @@ func TestDeadReusedConnectionIsNotAmbiguous(t *testing.T) {
 			first = &mortal{Conn: conn}
 			return first, err
 		}}
-		client := newClient(t, config(&http.Client{Transport: transport}))
+		client := newClient(t, config(transport))
 		t.Cleanup(client.CloseIdleConnections)
 		if err := client.Token(t.Context()); err != nil {
 			t.Fatalf("Token = %v", err)
@@ -219,7 +219,7 @@ func TestCallerGivesUp(t *testing.T) {
 func TestUntracedTransportIsAmbiguous(t *testing.T) {
 	o := &org{}
 	broken := roundTripper(func(*http.Request) (*http.Response, error) { return nil, io.ErrUnexpectedEOF })
-	client := newClient(t, config(&http.Client{Transport: switchOn{path: "/services/oauth2/token", on: handed{o}, off: broken}}))
+	client := newClient(t, config(switchOn{path: "/services/oauth2/token", on: handed{o}, off: broken}))
 	_, err := client.SendMessage(t.Context(), "call-1", []byte(`{"a":1}`))
 	if e := typed(t, err); !e.Ambiguous || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("SendMessage = %v, ambiguous %t; want unexpected EOF, ambiguous", e, e.Ambiguous)

@@ -47,7 +47,7 @@ func (c *Client) get(ctx context.Context, t token, endpoint, path string) (reply
 		return reply{}, &Error{Endpoint: endpoint, cause: err}
 	}
 	req.Header.Set("Authorization", "Bearer "+t.value)
-	resp, err := c.http.Do(req)
+	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
 		return reply{}, &Error{Endpoint: endpoint, cause: c.explain(ctx, attempt, err)}
 	}

@@ -342,7 +342,7 @@ func TestTokenStaysWithItsHost(t *testing.T) {
 		}
 		http.Redirect(w, r, "https://evil.example/", http.StatusTemporaryRedirect)
 	})
-	client := newClient(t, config(&http.Client{Transport: handed{h}}))
+	client := newClient(t, config(handed{h}))
 	_, err := client.ClearRouting(t.Context(), "call-1")
 	if e := typed(t, err); e.Status != 307 || e.Verdict() != sfclient.Hold {
 		t.Errorf("ClearRouting = %v, verdict %v; want the 307 itself, hold", e, e.Verdict())

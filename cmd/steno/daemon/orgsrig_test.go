@@ -131,7 +131,7 @@ func (v *town) start(vars []string) {
 		v.mu.Lock()
 		defer v.mu.Unlock()
 		cfg.spool = v.homes[cfg.settings.SFOrg].disk.open()
-		cfg.http = &http.Client{Transport: &customs{town: v, Transport: &http.Transport{DialContext: v.dialOrg}}}
+		cfg.http = &customs{town: v, Transport: &http.Transport{DialContext: v.dialOrg}}
 		cfg.dialer = &websocket.Dialer{NetDialContext: v.doors.Dial}
 	}
 	if err := v.daemon.addAll(v.t.Context()); err != nil {

@@ -33,7 +33,7 @@ type pipelineConfig struct {
 	spool   spool.Spool       // nil: opened as the settings say. The pipeline closes it
 	maySend func() error      // asked before every request; its error holds the request back. nil: yes
 	member  *membership       // of the cluster that has given the partition to us; nil: there is none
-	http    *http.Client      // to Salesforce. nil: sfclient's own
+	http    http.RoundTripper // to Salesforce. nil: sfclient's own
 	dialer  *websocket.Dialer // of the probe, to the doors. nil: the network's
 	doors   func() string     // where the probe finds the doors. nil: nothing is probed
 }

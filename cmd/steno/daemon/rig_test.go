@@ -85,7 +85,7 @@ func (r *rig) start() {
 	r.daemon = newDaemon(s, log)
 	r.daemon.doors, r.daemon.admin = r.doors, r.admin
 	r.daemon.outfit = func(cfg *pipelineConfig) {
-		cfg.http, cfg.spool, cfg.dialer = &http.Client{Transport: r.wire}, r.disk.open(), r.dialer()
+		cfg.http, cfg.spool, cfg.dialer = r.wire, r.disk.open(), r.dialer()
 		cfg.maySend = func() error {
 			if r.barred.Load() {
 				return errors.New("another member owns the partition")

@@ -23,11 +23,11 @@ func (s *Settings) NewClient(log *slog.Logger) (*sfclient.Client, error) {
 }
 
 // newClient is NewClient over a transport of the caller's; nil: sfclient's own.
-func (s *Settings) newClient(log *slog.Logger, over *http.Client) (*sfclient.Client, error) {
+func (s *Settings) newClient(log *slog.Logger, over http.RoundTripper) (*sfclient.Client, error) {
 	client, err := sfclient.New(sfclient.Config{
 		LoginURL: s.SFLoginURL, ClientID: s.SFClientID, ClientSecret: s.SFClientSecret,
 		CallCenter: s.SFCallCenter, Cert: s.SFCert, Timeout: s.SFTimeout, MaxInFlight: s.SFMaxInFlight,
-		Logger: log, HTTPClient: over,
+		Logger: log, Transport: over,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSettings, err)
@@ -253,5 +253,5 @@ func (s *sender) count(r batcher.Request, o batcher.Outcome, err error) {
 			outcome = refusal.Verdict().String()
 		}
 	}
-	s.set.GetOrCreateCounter(fmt.Sprintf("steno_requests_total{endpoint=%q,outcome=%q}", endpoint, outcome)).Inc()
+	s.set.GetOrCreateCounter(`steno_requests_total{endpoint="` + endpoint + `",outcome="` + outcome + `"}`).Inc()
 }
