@@ -15,6 +15,8 @@ import (
 //	B4  a buffer is in one queue while it may be sent, in none while its request
 //	    is in flight
 //	B5  while it may be sent its rank is up to date; while it rests nobody asks
+//	B6  an entry knows its buffer, wherever it is: the packer forgets none of
+//	    which something waits or is in flight
 type buffer struct {
 	call     string
 	entries  []Entry
@@ -43,7 +45,7 @@ type buffer struct {
 func (b *buffer) add(u *Utterance, since time.Time, lim Limits) {
 	n := len(b.entries)
 	if n == 0 || !b.entries[n-1].takes(u, lim) {
-		b.entries = append(b.entries, Entry{Call: b.call, Utterances: make([]*Utterance, 0, lim.MaxMessages), oldest: since})
+		b.entries = append(b.entries, Entry{Call: b.call, Utterances: make([]*Utterance, 0, lim.MaxMessages), oldest: since, from: b})
 		n++
 	}
 	last := &b.entries[n-1]
@@ -73,7 +75,7 @@ func (b *buffer) shiftPortion() Entry {
 	if n >= len(first.Utterances) {
 		return b.shift()
 	}
-	e := Entry{Call: b.call, Utterances: first.Utterances[:n:n], oldest: first.oldest}
+	e := Entry{Call: b.call, Utterances: first.Utterances[:n:n], oldest: first.oldest, from: b}
 	first.Utterances = first.Utterances[n:]
 	return e
 }

@@ -13,6 +13,7 @@ import (
 //	    they were told; entries of calls that have begun anew are skipped
 //	E3  what was told more than a day ago, and before that the oldest of more
 //	    than maxEndings, is forgotten
+//	E4  the buffer of a call that is in at knows that its call has ended
 type endings struct {
 	at      map[string]time.Time
 	waiting []ending
@@ -78,19 +79,28 @@ func (p *packer) end(now time.Time, mark *spool.Record, b *buffer) {
 	}
 }
 
-// isOver says whether an utterance comes after its call's end and grace. One
-// of a stream says that the call goes on. A dead letter that somebody retries
-// is sent all the same: he knows better than the mark.
-func (p *packer) isOver(now time.Time, r *spool.Record) bool {
+// endOf is when a buffer's call has ended, if it has.
+func (p *packer) endOf(b *buffer) (at time.Time, ended bool) {
+	if !b.ended { // E4: most have not
+		return time.Time{}, false
+	}
+	at, ended = p.endings.at[b.call]
+	return at, ended
+}
+
+// after says whether an utterance comes after its call's end, and after the
+// grace too. One of a stream says that the call goes on. A dead letter that
+// somebody retries is sent all the same: he knows better than the mark.
+func (p *packer) after(now time.Time, r *spool.Record) (end, grace bool) {
 	at, ended := p.endings.at[r.Call]
 	if !ended {
-		return false
+		return false, false
 	}
 	if r.Stream.ID != "" && r.Received.After(at) || r.Retried() != 0 {
 		p.endings.resume(r.Call)
-		return false
+		return false, false
 	}
-	return p.graceOver(now, at)
+	return true, p.graceOver(now, at)
 }
 
 // graceOver says whether what ended at a time is too old to be sent.

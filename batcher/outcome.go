@@ -35,7 +35,7 @@ func (p *packer) done(now time.Time, r Request, o Outcome) []Settled {
 		settled = p.doneEntry(now, r, i, o, settled)
 	}
 	for i := range r.Entries {
-		p.release(now, p.calls[r.Entries[i].Call])
+		p.release(now, r.Entries[i].from)
 	}
 	slices.Reverse(settled)
 	p.held -= len(settled)
@@ -69,7 +69,7 @@ func (p *packer) learn(now time.Time, r Request, o Outcome) {
 // utterance first, and puts the rest back to the head of its call (R7).
 func (p *packer) doneEntry(now time.Time, r Request, i int, o Outcome, settled []Settled) []Settled {
 	e := r.Entries[i]
-	b := p.calls[e.Call]
+	b := e.from
 	v := p.judge(now, b, o.Results[i], r.Messages() == 1)
 	before := len(settled)
 	settled, again := split(settled, e, v, o.Answered)
@@ -159,7 +159,7 @@ func split(settled []Settled, e Entry, v Result, answered time.Time) (_ []Settle
 // release frees the lane of a call. A call that was refused rests, each time
 // in a row for longer. It may stand in several entries: the first releases it.
 func (p *packer) release(now time.Time, b *buffer) {
-	if b == nil || !b.inFlight {
+	if !b.inFlight {
 		return
 	}
 	b.inFlight = false
@@ -170,7 +170,7 @@ func (p *packer) release(now time.Time, b *buffer) {
 		b.rest, b.restedAt = 0, time.Time{}
 	}
 	b.refused = false
-	if at, ended := p.endings.at[b.call]; ended && p.graceOver(now, at) { // R10
+	if at, ended := p.endOf(b); ended && p.graceOver(now, at) { // R10
 		p.giveUp(now, b)
 	}
 	p.enqueue(now, b)

@@ -116,7 +116,8 @@ func (p *packer) add(now time.Time, r *spool.Record) *Utterance {
 		return nil
 	}
 	u := &Utterance{Record: *r}
-	if p.isOver(now, r) {
+	ended, over := p.after(now, r)
+	if over {
 		p.over = append(p.over, Settled{Utterance: u, Rejected: ReasonCallEnded, Answered: now})
 		return u
 	}
@@ -130,7 +131,7 @@ func (p *packer) add(now time.Time, r *spool.Record) *Utterance {
 	}
 	p.pace.heard(now)
 	p.unqueue(b)
-	_, b.ended = p.endings.at[r.Call]
+	b.ended = ended
 	b.add(u, since, p.lim)
 	p.held++
 	p.enqueue(now, b)

@@ -225,6 +225,9 @@ func (w *world) check(*rapid.T) {
 			if lanes[e.Call] && !mine[e.Call] {
 				w.rt.Fatalf("R3: call %s is in two requests, the second is %d", e.Call, i)
 			}
+			if e.from != p.calls[e.Call] {
+				w.rt.Fatalf("B6: an entry of call %s in the air does not know its buffer", e.Call)
+			}
 			lanes[e.Call], mine[e.Call] = true, true
 			air += len(e.Utterances)
 		}
@@ -244,6 +247,7 @@ func (w *world) check(*rapid.T) {
 	}
 	w.checkWait()
 	w.checkOrder()
+	w.checkBuffers()
 	w.checkMemory()
 }
 
@@ -289,6 +293,20 @@ func (w *world) checkWait() {
 	}
 	if at := p.wake(w.b.now); ready > 0 && (at.IsZero() || at.Sub(w.b.now) > w.lim.MaxWait) {
 		w.rt.Fatalf("the packer would wake at %v, %v from now, with %d entries ready", at, at.Sub(w.b.now), ready)
+	}
+}
+
+// checkBuffers holds what the packer relies on so as not to look things up.
+func (w *world) checkBuffers() {
+	for _, b := range w.b.p.calls {
+		if _, ended := w.b.p.endings.at[b.call]; ended && !b.ended {
+			w.rt.Fatalf("E4: the buffer of call %s does not know that it has ended", b.call)
+		}
+		for i := range b.entries {
+			if b.entries[i].from != b {
+				w.rt.Fatalf("B6: entry %d of call %s does not know its buffer", i, b.call)
+			}
+		}
 	}
 }
 

@@ -7,8 +7,8 @@ func (p *packer) take(now time.Time, pick func(*Request), proof bool) Request {
 	r := Request{Entries: make([]Entry, 0, p.lim.MaxEntries), sent: now, proof: proof}
 	pick(&r)
 	for i := range r.Entries {
-		b := p.calls[r.Entries[i].Call]
-		end, ended := p.endings.at[b.call]
+		b := r.Entries[i].from
+		end, ended := p.endOf(b)
 		ended = ended && now.Sub(end) > flushTime
 		p.unqueue(b)
 		b.inFlight = true // R3

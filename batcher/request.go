@@ -26,6 +26,7 @@ type Entry struct {
 	Call       string
 	Utterances []*Utterance
 	oldest     time.Time // when its first utterance began to wait
+	from       *buffer   // B6
 }
 
 // Request is one createBulkTranscriptMessages, or one createTranscriptMessage.
