@@ -46,9 +46,10 @@ type Batcher struct {
 	history  atomic.Pointer[[]Slot]
 
 	// The loop's own.
-	taken      []*Utterance // what take makes, empty between two of them
-	paceShown  time.Time    // the pace's next tick when it was last shown
-	remembered time.Time    // when history was last stored
+	taken       []*Utterance       // what take makes, empty between two of them
+	settlements []spool.Settlement // what settle makes, likewise
+	paceShown   time.Time          // the pace's next tick when it was last shown
+	remembered  time.Time          // when history was last stored
 }
 
 // result is a request and what became of it.
@@ -313,14 +314,15 @@ func (b *Batcher) settle(now time.Time, settled []Settled, o Outcome) error {
 	if len(settled) == 0 {
 		return nil
 	}
-	settlements := make([]spool.Settlement, len(settled))
 	for i := range settled {
 		s := &settled[i]
-		settlements[i] = spool.Settlement{Position: s.Position, Rejected: s.Rejected, Dead: deadLetter(now, s, o.Written)}
+		b.settlements = append(b.settlements, spool.Settlement{Position: s.Position, Rejected: s.Rejected, Dead: deadLetter(now, s, o.Written)})
 	}
-	if err := b.cfg.Spool.Settle(settlements...); err != nil {
+	if err := b.cfg.Spool.Settle(b.settlements...); err != nil {
 		return fmt.Errorf("settle %d utterances: %w", len(settled), err)
 	}
+	clear(b.settlements) // of what was said nothing is kept
+	b.settlements = b.settlements[:0]
 	b.logRejected(settled, o.Err)
 	if b.cfg.OnSettled != nil {
 		b.cfg.OnSettled(settled)

@@ -47,7 +47,8 @@ type Spool interface {
 
 	// Settle records what became of records that were read, in any order. A
 	// settled record's text is gone, unless a dead letter keeps it. It does not
-	// wait for a disk: a rejection that a crash undoes happens again.
+	// wait for a disk: a rejection that a crash undoes happens again. The
+	// settlements are the caller's again once it has returned.
 	Settle(settled ...Settlement) error
 
 	// Recover returns what ingest must know of streams from before the
