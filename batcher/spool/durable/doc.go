@@ -24,6 +24,7 @@
 //	segment.go  a segment: one stream of frames in a row of them
 //	roll.go     the next segment is begun
 //	embedded.go the server in the process
+//	blocks.go   its files are looked at before
 //	mend.go     it is started anew after a write error
 //	ledger.go   which record is where and what is read next: plain data, numbered rules
 //	read.go     Read: live speech from memory, the backlog from the disk

@@ -63,6 +63,11 @@ func startEmbedded(ctx context.Context, cfg Config) (*embedded, error) {
 // start returns a server that has read its streams. It gives up when ctx is
 // done, as soon as JetStream has finished the stream that it is reading.
 func (e *embedded) start(ctx context.Context) (*server.Server, error) {
+	if e.options.JetStreamKey == "" {
+		if err := mendBlocks(ctx, e.dir(), e.log); err != nil {
+			return nil, err
+		}
+	}
 	options := e.options // the server writes into what it is given
 	s, err := server.NewServer(&options)
 	if err != nil {
