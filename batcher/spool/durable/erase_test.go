@@ -1,6 +1,7 @@
 package durable_test
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"os"
@@ -197,6 +198,31 @@ func wantRest(rt *rapid.T, rs []spool.Record, said map[string]uint64, settled ma
 		if !slices.Equal(of[call], want) {
 			rt.Fatalf("call %s: read %v, want %v", call, of[call], want)
 		}
+	}
+}
+
+// The reader goes on in the new segment at once where the one that it was about
+// to read was packed: while it waited nothing else would be read either.
+func TestReaderOutlivesThePackingOfItsSegment(t *testing.T) {
+	dir := t.TempDir()
+	s := openAt(t, dir)
+	for n := uint64(1); n <= 20; n++ { // two pages
+		r := record("a", n)
+		r.Message = bytes.Repeat([]byte("x"), 100<<10)
+		if err := s.Append(t.Context(), []spool.Record{r}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closeIt(t, s)
+	s = openAt(t, dir)
+	defer closeIt(t, s)
+	first := drain100(t, s)
+	settle(t, s, first[1:], "")
+	if err := durable.FetchAcross(s, func() { durable.TidyNow(s) }); err != nil {
+		t.Errorf("a page of a segment that was packed meanwhile: %v", err)
+	}
+	if got := drain(t, s); len(first)+len(got) != 20 || len(s.Stats().Damage) != 0 {
+		t.Errorf("%d and %d are read, want 20: %+v", len(first), len(got), s.Stats())
 	}
 }
 

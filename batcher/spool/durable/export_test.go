@@ -28,6 +28,17 @@ func (s *Spool) rollIsDue() bool {
 	return s.rollDue
 }
 
+// FetchAcross fetches the next page of the backlog, which was chosen before
+// between was called.
+func FetchAcross(s *Spool, between func()) error {
+	from, ok := s.nextPage()
+	if !ok {
+		return errNothing
+	}
+	between()
+	return s.fetchFrom(from)
+}
+
 // StopStore takes the embedded server away, as a write error would.
 func StopStore(s *Spool) { s.in.stop() }
 

@@ -18,6 +18,8 @@ type page struct {
 	MaxBytes int    `json:"max_bytes"`
 }
 
+const fetchTimeout = 5 * requestTimeout
+
 // maxBatch is the largest Batch. Room for as many messages is made for each
 // fetch, so it is not larger than what pays.
 const maxBatch = 2048
@@ -25,31 +27,11 @@ const maxBatch = 2048
 // errNothing is the answer where there is no readable message at seq.
 var errNothing = errors.New("no message there")
 
-// askAgain is how long nobody may answer for a stream before it is asked again:
-// the servers of a cluster have just made it, or elect its leader.
-const askAgain = 100 * time.Millisecond
-
 // fetch calls f with messages from seq on, in order, about maxBytes of them,
 // and returns where to continue. The data is f's to keep.
 func (s *store) fetch(ctx context.Context, stream string, from page, f func(seq uint64, data []byte)) (next uint64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	for {
-		next, err = s.fetchOnce(ctx, stream, from, f)
-		if !errors.Is(err, nats.ErrNoResponders) {
-			return next, err
-		}
-		again := time.NewTimer(askAgain)
-		select {
-		case <-again.C:
-		case <-ctx.Done():
-			again.Stop()
-			return next, err
-		}
-	}
-}
-
-func (s *store) fetchOnce(ctx context.Context, stream string, from page, f func(seq uint64, data []byte)) (next uint64, err error) {
 	inbox := s.fetches.NewInbox()
 	sub, err := s.fetches.SubscribeSync(inbox)
 	if err != nil {
@@ -94,7 +76,7 @@ func (s *store) fetchOnce(ctx context.Context, stream string, from page, f func(
 // unreadable with each sequence that holds none.
 func (s *store) fetchAll(ctx context.Context, stream string, first, last uint64, f func(seq uint64, data []byte)) (unreadable uint64, err error) {
 	for seq := max(first, 1); seq <= last; {
-		next, err := s.fetch(ctx, stream, page{Seq: seq, Batch: maxBatch, MaxBytes: 4 << 20}, func(seq uint64, data []byte) {
+		next, err := s.fetchPatiently(ctx, stream, page{Seq: seq, Batch: maxBatch, MaxBytes: 4 << 20}, func(seq uint64, data []byte) {
 			if seq <= last {
 				f(seq, data)
 			}
@@ -109,4 +91,22 @@ func (s *store) fetchAll(ctx context.Context, stream string, first, last uint64,
 		seq = next
 	}
 	return unreadable, nil
+}
+
+// askAgain is how long nobody may answer for a stream before it is asked again:
+// the servers of a cluster have just made it, or elect its leader.
+const askAgain = 100 * time.Millisecond
+
+// fetchPatiently is for who can do nothing else meanwhile: the reader has live
+// speech to read.
+func (s *store) fetchPatiently(ctx context.Context, stream string, from page, f func(seq uint64, data []byte)) (next uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	for {
+		next, err = s.fetch(ctx, stream, from, f)
+		if !errors.Is(err, nats.ErrNoResponders) || ctx.Err() != nil {
+			return next, err
+		}
+		rest(ctx, askAgain)
+	}
 }

@@ -78,24 +78,40 @@ func (s *Spool) fetchPage() error {
 		if !ok {
 			return nil
 		}
-		var got []fetched
-		next, err := s.store.fetch(s.life, from.stream, from.page, func(seq uint64, data []byte) {
-			if seq <= from.known { // a frame that is stored but not acknowledged yet is for later
-				got = append(got, fetched{seq, data})
-			}
-		})
-		switch {
-		case errors.Is(err, errNothing):
-			s.skip(from)
-		case err != nil:
+		if err := s.fetchFrom(from); err != nil {
 			if s.life.Err() == nil {
 				s.cfg.Log.Warn("the spool's backlog cannot be read for now", "error", err)
 			}
 			return err
-		default:
-			s.load(got, from, min(next, from.known+1))
 		}
 	}
+}
+
+// fetchFrom reads one page, or finds that there is none.
+func (s *Spool) fetchFrom(from pageFrom) error {
+	var got []fetched
+	next, err := s.store.fetch(s.life, from.stream, from.page, func(seq uint64, data []byte) {
+		if seq <= from.known { // a frame that is stored but not acknowledged yet is for later
+			got = append(got, fetched{seq, data})
+		}
+	})
+	switch {
+	case errors.Is(err, errNothing):
+		s.skip(from)
+	case err != nil && s.moved(from): // the segment was packed, and is gone
+	case err != nil:
+		return err
+	default:
+		s.load(got, from, min(next, from.known+1))
+	}
+	return nil
+}
+
+// moved says whether a segment was packed since from was asked for.
+func (s *Spool) moved(from pageFrom) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.moves != from.moves
 }
 
 // pageFrom is what to fetch next, and up to which frame everything is known.
