@@ -24,6 +24,8 @@ const (
 //	K3  many small frames become few large ones: a million waiting utterances
 //	    then open in seconds
 //	K4  the old segment goes when the new one is whole
+//	K5  it has no more frames than the old one, so that none has a sequence of
+//	    the segment behind: there nobody would find it
 type packing struct {
 	old     *held
 	next    segment

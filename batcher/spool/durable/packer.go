@@ -7,7 +7,7 @@ import (
 )
 
 // maxHollow is how many records in a row are left out within a frame. More of
-// them end it.
+// them end it, where K5 allows that.
 const maxHollow = 32
 
 // packer makes large frames of what it is given, in the order of positions. A
@@ -19,6 +19,8 @@ type packer struct {
 	publish func(partition uint16, data []byte) (seq uint64, err error)
 	new     *held
 	spans   spans
+
+	taken, begun int // frames of the old segment and of the new one
 
 	open   header // of the frame that is being filled; without records: there is none
 	data   []byte
@@ -37,6 +39,7 @@ func (w *packer) frame(seq uint64, data []byte) error {
 	if h.first > w.old.last {
 		return nil
 	}
+	w.taken++
 	for p := h.first; p <= h.last(); p++ {
 		v, rest := nextRecord(body)
 		if rest == nil {
@@ -59,16 +62,20 @@ func (w *packer) frame(seq uint64, data []byte) error {
 	return nil
 }
 
-// add puts a record behind those of the open frame, or into a new one.
+// add puts a record behind those of the open frame, or into a new one. While as
+// many were begun as were taken, the open one has records of the last one that
+// was taken only, and so has room for the rest of them (K5).
 func (w *packer) add(partition uint16, p spool.Position, record []byte, v *view) error {
 	next := w.open.first + spool.Position(w.open.count) + spool.Position(w.hollow)
-	full := w.open.count+w.hollow >= maxFrameRecords || len(w.data)+len(record) > maxFrameBytes
-	if w.open.count > 0 && (full || p != next || w.hollow > maxHollow || partition != w.open.partition) {
+	follows := p == next && partition == w.open.partition
+	full := w.open.count+w.hollow >= maxFrameRecords || len(w.data)+len(record) > maxFrameBytes || w.hollow > maxHollow
+	if w.open.count > 0 && (!follows || full && w.begun < w.taken) {
 		if err := w.flush(); err != nil {
 			return err
 		}
 	}
 	if w.open.count == 0 {
+		w.begun++
 		w.open = header{partition: partition, writer: w.writer, first: p}
 		w.data = beginFrame(w.data)
 		w.hollow = 0
