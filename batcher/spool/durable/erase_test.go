@@ -348,3 +348,33 @@ func TestPackingASparseFrameLosesNothing(t *testing.T) {
 		t.Errorf("stats %+v, want no damage", st)
 	}
 }
+
+// A segment that was made, and its maker told of a time-out, hides none of the
+// frames that went on to come into the one before.
+func TestSegmentOfALostRollHidesNothing(t *testing.T) {
+	f := func(isLast bool) {
+		t.Helper()
+		dir := t.TempDir()
+		s := openAt(t, dir)
+		say(t, s, 1, 5, "a")
+		durable.LoseARoll(t, s)
+		say(t, s, 6, 15, "a")
+		if !isLast {
+			durable.StopStore(s) // which brings another one
+		}
+		say(t, s, 16, 20, "a")
+		settle(t, s, drain(t, s)[:10], "")
+		closeIt(t, s)
+		s = openAt(t, dir)
+		say(t, s, 21, 22, "a")
+		closeIt(t, s)
+		s = openAt(t, dir)
+		defer closeIt(t, s)
+		wantWhole(t, drain(t, s), 11, 22, "a")
+		if st := s.Stats(); len(st.Damage) != 0 {
+			t.Errorf("stats %+v, want no damage", st)
+		}
+	}
+	f(true)
+	f(false)
+}

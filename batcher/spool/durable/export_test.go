@@ -39,6 +39,18 @@ func FetchAcross(s *Spool, between func()) error {
 	return s.fetchFrom(from)
 }
 
+// LoseARoll makes the next segment as a roll does whose answer is lost: frames go
+// on in the old one.
+func LoseARoll(t *testing.T, s *Spool) {
+	t.Helper()
+	s.mu.Lock()
+	next := segment{begin: s.ledger.lastSeq + 1}
+	s.mu.Unlock()
+	if err := s.store.begin(t.Context(), next); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // StopStore takes the embedded server away, as a write error would.
 func StopStore(s *Spool) { s.in.stop() }
 

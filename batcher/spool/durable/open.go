@@ -70,6 +70,9 @@ func (s *Spool) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if row, err = s.store.withoutLost(ctx, row, s.cfg.Inspect); err != nil {
+		return err
+	}
 	if err := s.checkStreams(ctx, row); err != nil {
 		return err
 	}

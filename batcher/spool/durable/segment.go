@@ -154,6 +154,32 @@ func (s *store) segments(ctx context.Context, look bool) (row []segment, err err
 	return row, nil
 }
 
+// withoutLost takes out of row what a roll has made whose answer was lost: a
+// segment with nothing in it, to whose sequences an older one has gone on. It
+// goes, unless one only looks.
+func (s *store) withoutLost(ctx context.Context, row []segment, look bool) (kept []segment, err error) {
+	if len(row) < 2 {
+		return row, nil
+	}
+	states, err := s.states(ctx)
+	if err != nil {
+		return nil, err
+	}
+	last := uint64(0)
+	for _, g := range row {
+		state := states[g.stream()]
+		if state.Msgs == 0 && last >= g.begin {
+			if !look {
+				err = errors.Join(err, s.drop(ctx, g))
+			}
+			continue
+		}
+		last = max(last, state.LastSeq)
+		kept = append(kept, g)
+	}
+	return kept, err
+}
+
 func (s *store) isWhole(ctx context.Context, g segment) (bool, error) {
 	at, err := s.js.Stream(ctx, s.names.stream(g.stream()))
 	if err != nil {
