@@ -38,6 +38,8 @@ type Config struct {
 	Key    string // of JetStream's encryption at rest. Empty: none
 	Cipher string // with Key: chacha, the default, or aes
 
+	synced time.Duration // how long after its acknowledgement a frame may not be on the disk; a test knows no power cut, and changes it
+
 	Log     *slog.Logger
 	Metrics *metrics.Set // gets the histograms of sync time and frame size. nil: none
 }
@@ -53,6 +55,9 @@ func (c Config) check() (Config, error) {
 	}
 	if c.Sync != SyncAlways && c.Sync != SyncInterval {
 		faults = append(faults, fmt.Errorf("sync is %q: must be %s or %s", c.Sync, SyncAlways, SyncInterval))
+	}
+	if c.Sync == SyncInterval && !c.external() && c.synced == 0 {
+		c.synced = 2 * syncInterval
 	}
 	if c.MaxBytes == 0 {
 		c.MaxBytes = 8 << 30

@@ -112,13 +112,47 @@ func TestSettledTextIsErasedBehindACallThatWaits(t *testing.T) {
 	}
 }
 
+// A segment that was packed takes the old one's place only once it must be on
+// the disk: with SyncInterval that is later, and until then the old one stays.
+func TestPackingWaitsForTheDisk(t *testing.T) {
+	dir := t.TempDir()
+	open := func(synced time.Duration) *durable.Spool {
+		s, err := durable.Open(t.Context(), durable.Synced(durable.Config{Dir: dir, Sync: durable.SyncInterval}, synced))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	s := open(time.Hour)
+	say(t, s, 1, 20, "a")
+	settle(t, s, drain(t, s)[:15], "")
+	patience := time.After(30 * time.Second)
+	for len(durable.Streams(t, s)) < 3 { // the old one, what was packed, and the current one
+		durable.Tidy(s)
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-patience:
+			t.Fatalf("after 30 s there are %v: nothing was packed", durable.Streams(t, s))
+		}
+	}
+	during := durable.Streams(t, s)
+	closeIt(t, s)
+
+	s = open(time.Nanosecond)
+	defer closeIt(t, s)
+	if got := durable.Streams(t, s); len(got) != 2 || got[0] != during[0] {
+		t.Errorf("there are %v after a restart, of %v: the old segment is gone", got, during)
+	}
+	wantWhole(t, drain(t, s), 16, 20, "a")
+}
+
 // Whatever is settled in whatever order, packed and opened anew: each call's
 // records come once and in order, and nothing is called damaged.
 func TestPackingKeepsWhatWaits(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		dir := t.TempDir()
 		open := func() *durable.Spool {
-			s, err := durable.Open(t.Context(), durable.Config{Dir: dir, Sync: durable.SyncInterval})
+			s, err := durable.Open(t.Context(), durable.Synced(durable.Config{Dir: dir, Sync: durable.SyncInterval}, time.Nanosecond))
 			if err != nil {
 				t.Fatal(err)
 			}

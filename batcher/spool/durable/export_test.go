@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -20,6 +21,32 @@ func TidyNow(s *Spool) {
 		<-time.After(time.Millisecond)
 	}
 	tidy()
+}
+
+// Synced has packing believe that the disk has everything so long after its
+// acknowledgement.
+func Synced(c Config, after time.Duration) Config {
+	c.synced = after
+	return c
+}
+
+// Tidy has the tidy loop do its work as for a full spool, and does not wait.
+func Tidy(s *Spool) { wake(s.full) }
+
+// Streams are the names of all streams of frames that are there.
+func Streams(t *testing.T, s *Spool) (names []string) {
+	t.Helper()
+	states, err := s.store.states(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range states {
+		if _, frames := parseSegment(name); frames {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 func (s *Spool) rollIsDue() bool {

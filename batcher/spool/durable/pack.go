@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"example.com/steno/batcher/spool"
@@ -23,7 +24,8 @@ const (
 //	    gone with the old segment's files
 //	K3  many small frames become few large ones: a million waiting utterances
 //	    then open in seconds
-//	K4  the old segment goes when the new one is whole
+//	K4  the old segment goes when the new one is whole, which it is not before
+//	    it is on the disk
 //	K5  it has no more frames than the old one, so that none has a sequence of
 //	    the segment behind: there nobody would find it
 type packing struct {
@@ -39,6 +41,7 @@ type packing struct {
 
 // packAll packs what is due.
 func (s *Spool) packAll(ctx context.Context, then time.Time) {
+	s.dropPacked(ctx)
 	for p := s.duePacking(then); p != nil && ctx.Err() == nil; p = s.duePacking(then) {
 		if err := s.pack(ctx, p); err != nil && ctx.Err() == nil {
 			s.cfg.Log.Warn("a segment of the spool stays as it is for now", "segment", p.old.stream(), "error", err)
@@ -139,11 +142,28 @@ func (s *Spool) pack(ctx context.Context, p *packing) error {
 	if w.new.present < p.waiting {
 		return errors.Join(fmt.Errorf("%d of %d waiting records are not in its frames", p.waiting-w.new.present, p.waiting), s.store.drop(ctx, p.next))
 	}
+	if rest(ctx, s.cfg.synced); ctx.Err() != nil { // K4
+		return errors.Join(context.Cause(ctx), s.store.drop(context.WithoutCancel(ctx), p.next))
+	}
 	if err := s.store.seal(ctx, p.next); err != nil {
 		return err
 	}
 	s.replace(p.old, w)
-	return s.store.drop(ctx, p.old.segment)
+	s.packed = append(s.packed, p.old.segment)
+	s.dropPacked(ctx)
+	return nil
+}
+
+// dropPacked takes away what was packed. What cannot go now goes later: it holds
+// text.
+func (s *Spool) dropPacked(ctx context.Context) {
+	s.packed = slices.DeleteFunc(s.packed, func(old segment) (gone bool) {
+		err := s.store.drop(ctx, old)
+		if err != nil && ctx.Err() == nil {
+			s.cfg.Log.Warn("a segment of the spool that was packed is still there for now", "segment", old.stream(), "error", err)
+		}
+		return err == nil
+	})
 }
 
 // repack copies a page at a time, and rests as long as each has taken, unless

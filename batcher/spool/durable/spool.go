@@ -53,10 +53,11 @@ type Spool struct {
 	rollNext      time.Time                         // guarded by mu; not before then
 	moves         int                               // guarded by mu; how often frames went to other sequences
 
-	notesFailed     int   // guarded by mu; in a row
-	notesDistrusted bool  // guarded by mu; the store was started anew, and the notes' file must be written anew
-	unnoted         error // the keep loop's, at its end
-	distrusted      bool  // the commit loop's; the store was started anew, and the current segment is not to be written to
+	notesFailed     int       // guarded by mu; in a row
+	notesDistrusted bool      // guarded by mu; the store was started anew, and the notes' file must be written anew
+	unnoted         error     // the keep loop's, at its end
+	distrusted      bool      // the commit loop's; the store was started anew, and the current segment is not to be written to
+	packed          []segment // the tidy loop's; another one has taken their place, and they are still there
 
 	appended chan struct{} // size 1: the commit loop has something to do
 	readable chan struct{} // size 1: Read has something to do
