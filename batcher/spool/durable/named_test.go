@@ -216,6 +216,20 @@ func TestStaleWriterIsRefused(t *testing.T) {
 	}
 }
 
+// Whoever has lost its right while it opens leaves no frame: the one who has
+// the spool by then would take it for its successor's.
+func TestWhoMayNotOpenTakesNothingOver(t *testing.T) {
+	url := jetStream(t)
+	s := open(t, durable.Config{Name: "a", Conn: connect(t, url), Lease: allOurs})
+	defer closeIt(t, s)
+	why := errors.New("the member is fenced")
+	if _, err := durable.Open(t.Context(), durable.Config{Name: "a", Conn: connect(t, url), Lease: func() error { return why }}); !errors.Is(err, durable.ErrHeld) || !errors.Is(err, why) {
+		t.Errorf("Open of one that is fenced = %v, want ErrHeld and why", err)
+	}
+	say(t, s, 1, 3, "a")
+	wantWhole(t, drain(t, s), 1, 3, "a")
+}
+
 // BenchmarkOpenOnThreeServers is what a take-over of a partition waits for:
 //
 //	go test ./batcher/spool/durable -run - -bench ThreeServers

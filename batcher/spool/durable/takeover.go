@@ -19,14 +19,14 @@ func (s *Spool) takeOver(ctx context.Context) error {
 	at := s.segments.current()
 	for begun := time.Now(); ; rest(ctx, requestTimeout/20) {
 		state, err := s.store.state(ctx, at.stream())
+		if ours := s.ours(); ours != nil {
+			return ours
+		}
 		if err == nil {
 			_, err = s.store.publish(ctx, at.subject(0), fmt.Sprintf("opening/%016x", s.writer), data, jetstream.WithExpectLastSequence(state.LastSeq))
 		}
 		if err == nil {
 			return nil
-		}
-		if ours := s.ours(); ours != nil {
-			return ours
 		}
 		if ctx.Err() != nil || time.Since(begun) > 5*requestTimeout { // a new stream's leader may not be elected yet, nor an old one's again
 			return fmt.Errorf("take the spool over: %w", err)
