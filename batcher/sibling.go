@@ -20,7 +20,8 @@ const silence = 3 * time.Second
 //	S1  what a sibling has counted beyond what it told before is booked as our
 //	    own: the budget is the org's. The first word of one that was not known
 //	    is where counting begins, since what it counted before is in the history;
-//	    of a new life of one that was known all counts
+//	    of a new life of one that was known all counts, and what still comes of
+//	    the life before it, late, is passed over
 //	S2  while a sibling's gate is shut, ours is too. Only who has met the trouble
 //	    tries whether it is over, and of several who have the first by name
 //	S3  one that has told nothing for silence holds nobody back
@@ -28,22 +29,27 @@ type siblings map[string]*sibling
 
 type sibling struct {
 	share Share
+	past  uint64 // the life before it
 	at    time.Time
 }
 
 // hear takes in what a sibling tells.
 func (p *packer) hear(now time.Time, from string, s Share) {
-	known, before := p.siblings[from], Share{Life: s.Life}
+	known, before, past := p.siblings[from], Share{Life: s.Life}, uint64(0)
 	switch {
 	case known == nil:
 		before = s
+	case known.past == s.Life:
+		return
 	case known.share.Life == s.Life:
-		before = known.share
+		before, past = known.share, known.past
+	default:
+		past = known.share.Life
 	}
 	if s.Utterances >= before.Utterances && s.Requests >= before.Requests { // else it was overtaken by a later one
 		p.pace.alsoHeard(now, s.Utterances-before.Utterances)
 		p.pace.alsoLeft(now, s.Requests-before.Requests)
-		p.siblings[from] = &sibling{s, now}
+		p.siblings[from] = &sibling{s, past, now}
 	}
 }
 

@@ -57,7 +57,9 @@ func TestSiblingsCountIsOurs(t *testing.T) {
 	hear("1", Share{Life: 1, Requests: 110, Utterances: 350}, 10)
 	hear("1", Share{Life: 1, Requests: 105, Utterances: 320}, 10) // it was overtaken
 	hear("1", Share{Life: 1, Requests: 111, Utterances: 350}, 11)
-	hear("1", Share{Life: 2, Requests: 4, Utterances: 4}, 15) // another daemon works on those calls now
+	hear("1", Share{Life: 2, Requests: 4, Utterances: 4}, 15)     // another daemon works on those calls now
+	hear("1", Share{Life: 1, Requests: 112, Utterances: 350}, 15) // a word of the daemon before, which was cut off
+	hear("1", Share{Life: 2, Requests: 4, Utterances: 4}, 15)
 	hear("2", Share{Life: 1, Requests: 50}, 15)
 	hear("2", Share{Life: 1, Requests: 51}, 16)
 	b.say("a:x!")
