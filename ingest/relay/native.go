@@ -14,7 +14,7 @@ import (
 // with a message is for an owner to say; which one does not matter.
 //
 //	N1  an open goes to the owner of the call that its transcript goes out under
-//	N2  what names an open stream goes where its open went
+//	N2  what names an open stream goes where its open went, another open too
 //	N3  what names no stream means the only open one; where several are open it
 //	    goes to an owner with a name that no stream has
 //	N4  a ping goes to all owners that were needed so far, and is answered once
@@ -102,8 +102,9 @@ func (n *native) pass(object string) (ok bool) {
 	frame := []byte(object)
 	switch m.kind.Str {
 	case "open":
-		u := n.owner(m)
-		if u != nil {
+		u := n.opened(m.stream.Str)
+		if u == nil {
+			u = n.owner(m)
 			n.opening(m.stream.Str, u)
 		}
 		return n.send(u, websocket.TextMessage, frame)
@@ -111,8 +112,8 @@ func (n *native) pass(object string) (ok bool) {
 		return n.ping()
 	}
 	u, named := n.find(m)
-	if !named && m.kind.Str != "" { // N3; the last field of a name counts, so one that is there stays in force
-		frame = append([]byte(`{"stream":"",`), frame[1:]...)
+	if !named && m.kind.Str != "" { // N3; the last field of a name counts, so a null is no more in force
+		frame = append(frame[:len(frame)-1], `,"stream":""}`...)
 	}
 	if m.kind.Str == "close" {
 		n.forget(m.stream.Str, u)
@@ -207,7 +208,21 @@ func (n *native) find(m message) (u *upstream, named bool) {
 	return u, said || !several
 }
 
+// opened is where a stream is open; nil: it is not.
+func (n *native) opened(name string) *upstream {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if s := n.streams[name]; s != nil && s.open {
+		return s.up
+	}
+	return nil
+}
+
+// opening notes where an open goes; nil: nowhere.
 func (n *native) opening(name string, u *upstream) {
+	if u == nil {
+		return
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.streams[name] = &stream{up: u}

@@ -84,6 +84,26 @@ func TestNameless(t *testing.T) {
 		p.wants(`{"type":"error","stream":"c","code":"invalid"`, `{"type":"opened","stream":"d"`)
 		p.send(say(1)) // c was refused, so d is the only one
 		p.wants(`{"type":"ack","stream":"d","seq":1}`)
+		p.send(open("e", callIn(0, 1)))
+		p.wants(`{"type":"opened","stream":"e"`)
+		p.send(strings.Replace(utterance("x", 2, ""), `"stream":"x"`, `"stream":null`, 1)) // which is no name either
+		p.wants(`{"type":"nack","stream":"","seq":2,"code":"unknown_stream"`)
+		p.ws.Close()
+	})
+}
+
+// TestOpenedTwice: N2, of an open.
+func TestOpenedTwice(t *testing.T) {
+	run(t, relay.Config{}, func(c *cluster) {
+		p := c.dialDoor("/v1/ingest")
+		p.send(open("a", callIn(0, 1)), open("b", callIn(1, 1)))
+		p.wants(`{"type":"opened","stream":"a"`, `{"type":"opened","stream":"b"`)
+		for seq, call := range []string{callIn(1, 1), callIn(2, 1)} {
+			p.send(open("b", call))
+			p.wants(`{"type":"error","stream":"b","code":"duplicate_stream"`)
+			p.send(utterance("b", seq+1, ""))
+			p.wants(fmt.Sprintf(`{"type":"ack","stream":"b","seq":%d}`, seq+1))
+		}
 		p.ws.Close()
 	})
 }
