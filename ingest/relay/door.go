@@ -54,7 +54,7 @@ type Config struct {
 	Routes Routes
 	Key    string // by which the daemons of a cluster know each other
 
-	// MaxConnections counts WebSockets. Default 25,000.
+	// MaxConnections counts WebSockets and requests. Default 25,000.
 	MaxConnections int
 	// MaxFrame is the size of a frame or a body, in bytes. Default 1 MiB.
 	MaxFrame int

@@ -14,6 +14,10 @@ import (
 
 // servePost is the door for native utterances over HTTP.
 func (d *Door) servePost(w http.ResponseWriter, r *http.Request, org string) {
+	if !d.enter(w) {
+		return
+	}
+	defer d.leave()
 	if body, ok := d.body(w, r); ok {
 		d.post(w, r, body, org, r.PathValue("vendorCallKey"))
 	}
@@ -22,6 +26,10 @@ func (d *Door) servePost(w http.ResponseWriter, r *http.Request, org string) {
 // servePush is the door of a dialect's engines that push over HTTP. Where the
 // URL does not name the call, the body does.
 func (d *Door) servePush(w http.ResponseWriter, r *http.Request, org string) {
+	if !d.enter(w) {
+		return
+	}
+	defer d.leave()
 	body, ok := d.body(w, r)
 	if !ok {
 		return
@@ -55,10 +63,6 @@ func (d *Door) body(w http.ResponseWriter, r *http.Request) (body []byte, ok boo
 // the call's partition moves it tries for a while: what an owner of before has
 // taken all the same, the next one knows by its message ids.
 func (d *Door) post(w http.ResponseWriter, r *http.Request, body []byte, org, call string) {
-	if !d.enter(w) {
-		return
-	}
-	defer d.leave()
 	ctx, cancel := context.WithTimeout(r.Context(), d.cfg.Patience)
 	defer cancel()
 	for {

@@ -3,9 +3,11 @@ package relay_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -356,6 +358,20 @@ func TestFull(t *testing.T) {
 		}
 		first.ws.Close()
 		time.Sleep(3 * time.Second)
+		body, slowly := io.Pipe() // a body that does not end takes a place too
+		var posting sync.WaitGroup
+		posting.Go(func() {
+			client := http.Client{Transport: &http.Transport{DialContext: c.net.Dial, DisableKeepAlives: true}}
+			if response, err := client.Post("http://steno/v1/calls/x/utterances", "application/json", body); err == nil {
+				response.Body.Close()
+			}
+		})
+		time.Sleep(time.Second)
+		if _, response, err := c.tryDoor("/v1/ingest"); err == nil || response.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("beside a request: got %v, want 503", response)
+		}
+		slowly.Close()
+		posting.Wait()
 		c.dialDoor("/v1/ingest").ws.Close()
 	})
 }
