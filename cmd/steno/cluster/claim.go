@@ -22,7 +22,8 @@ const (
 //	T4  the session over, or the entry another's: closed hard, and not released
 //	T5  what does not open after some tries is released to another, if there is
 //	    one; this member is ailing then
-//	T6  what was not handed over in order is in doubt, until somebody has worked
+//	T6  asked to, it is closed and opened anew, and stays ours (Reopen)
+//	T7  what was not handed over in order is in doubt, until somebody has worked
 //	    on it and handed it over
 //
 // Its goroutine is the only one that calls the Host for the partition.
@@ -32,13 +33,14 @@ type tenure struct {
 	s        *session
 	ctx      context.Context // done: T4
 	lose     context.CancelFunc
-	give     chan string // size 1: T3, with the next member, or none
-	giving   bool        // the turn loop's: give was told
+	give     chan string        // size 1: T3, with the next member, or none
+	again    chan chan struct{} // T6; what comes is closed once the partition is
+	giving   bool               // the turn loop's: give was told
 	begun    time.Time
 	revision uint64 // of the entry
 	moves    uint64
 	stranger bool // another member had it before
-	doubt    bool // T6
+	doubt    bool // T7
 }
 
 // run is the tenure. What cannot be claimed is left to the next turn.
@@ -52,13 +54,19 @@ func (t *tenure) run() {
 	t.hold(true)
 	defer t.hold(false)
 	next, opened := t.open()
-	if opened {
+	for opened {
+		var closed chan struct{}
 		select {
 		case next = <-t.give:
+		case closed = <-t.again:
 		case <-t.ctx.Done():
 		}
 		if !t.close() {
 			return
+		}
+		if opened = closed != nil; opened { // T6
+			close(closed)
+			next, opened = t.open()
 		}
 	}
 	t.hold(false)
@@ -82,7 +90,7 @@ func (t *tenure) hold(held bool) {
 		return
 	}
 	if held {
-		t.c.held[t.Partition] = struct{}{}
+		t.c.held[t.Partition] = t
 	} else {
 		delete(t.c.held, t.Partition)
 	}
@@ -110,6 +118,9 @@ func (t *tenure) open() (next string, opened bool) {
 		case next = <-t.give:
 			timer.Stop()
 			return next, false
+		case closed := <-t.again:
+			timer.Stop()
+			close(closed)
 		case <-t.ctx.Done():
 			timer.Stop()
 			return "", false

@@ -47,14 +47,14 @@ type Cluster struct {
 	store store
 
 	mu      sync.Mutex
-	orgs    map[string]int         // guarded by mu; never changed, only replaced
-	known   string                 // guarded by mu; their fingerprint
-	load    Load                   // guarded by mu; ours
-	view    *view                  // guarded by mu
-	session *session               // guarded by mu; nil while there is none
-	changed chan struct{}          // guarded by mu; closed when who owns what has changed
-	changes uint64                 // guarded by mu; how often that was
-	held    map[Partition]struct{} // guarded by mu; of which Holds says nil, for as long as the session does
+	orgs    map[string]int        // guarded by mu; never changed, only replaced
+	known   string                // guarded by mu; their fingerprint
+	load    Load                  // guarded by mu; ours
+	view    *view                 // guarded by mu
+	session *session              // guarded by mu; nil while there is none
+	changed chan struct{}         // guarded by mu; closed when who owns what has changed
+	changes uint64                // guarded by mu; how often that was
+	held    map[Partition]*tenure // guarded by mu; of which Holds says nil, for as long as the session does
 
 	turn chan struct{} // size 1: the turn loop has something to do
 	beat chan struct{} // size 1: the entry has changed
@@ -65,7 +65,7 @@ func New(cfg Config, bucket *Bucket) *Cluster { return newCluster(cfg, bucket) }
 
 func newCluster(cfg Config, store store) *Cluster {
 	return &Cluster{
-		cfg: cfg, store: store, orgs: maps.Clone(cfg.Orgs), known: fingerprint(cfg.Orgs), view: newView(cfg.ID), changed: make(chan struct{}), held: map[Partition]struct{}{},
+		cfg: cfg, store: store, orgs: maps.Clone(cfg.Orgs), known: fingerprint(cfg.Orgs), view: newView(cfg.ID), changed: make(chan struct{}), held: map[Partition]*tenure{},
 		turn: make(chan struct{}, 1), beat: make(chan struct{}, 1),
 	}
 }
@@ -159,6 +159,31 @@ func (c *Cluster) Holds(p Partition) error {
 		return fmt.Errorf("%w: %v", ErrNotOwned, p)
 	}
 	return c.fenced()
+}
+
+// Reopen has a partition closed and opened anew, where this member holds it, and
+// returns once it is closed, or another's. That it opens is the business of
+// whoever holds it, as always.
+func (c *Cluster) Reopen(ctx context.Context, p Partition) {
+	c.mu.Lock()
+	t := c.held[p]
+	c.mu.Unlock()
+	if t == nil {
+		return
+	}
+	closed := make(chan struct{})
+	select {
+	case t.again <- closed:
+	case <-t.ctx.Done():
+		return
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-closed:
+	case <-t.ctx.Done():
+	case <-ctx.Done():
+	}
 }
 
 // Fenced says whether this member may act at all; nil: it may.

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -211,6 +212,41 @@ func TestOrgsChange(t *testing.T) {
 	})
 }
 
+// T6: what is opened anew stays where it is, also where that does not go well at
+// first.
+func TestReopen(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig, a, b, _ *daemon) {
+		p := Partition{"acme", 0}
+		for _, d := range r.everyone() {
+			if d.c.Holds(p) == nil {
+				a = d
+			} else {
+				b = d
+			}
+		}
+		moves := a.c.Status().Partitions[1].Moves
+		r.opens, r.doubts = 0, 0
+		b.c.Reopen(t.Context(), p) // which is not its own
+		if r.opens > 0 {
+			t.Error("opened anew by one that does not hold it")
+		}
+		a.c.Reopen(t.Context(), p)
+		r.within(time.Second, "it is open again", r.settled)
+		a.mu.Lock()
+		a.bad = errOpen
+		a.mu.Unlock()
+		a.c.Reopen(t.Context(), p)
+		a.mu.Lock()
+		a.bad = nil
+		a.mu.Unlock()
+		a.c.Reopen(t.Context(), p) // asked while it is not open, it is tried at once
+		r.within(time.Second, "it is open again", r.settled)
+		if now := a.c.Status().Partitions[1]; now.Moves != moves || now.Owner != a.id || r.doubts > 0 {
+			t.Errorf("it is %s's after %d moves more, %d times in doubt", now.Owner, now.Moves-moves, r.doubts)
+		}
+	})
+}
+
 func TestTwoOfOneName(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig, _, _, _ *daemon) {
 		second := r.start("a")
@@ -237,7 +273,7 @@ type event struct {
 func drawEvents(t *rapid.T) (events []event) {
 	for range rapid.IntRange(1, 8).Draw(t, "events") {
 		events = append(events, event{
-			what:   rapid.SampledFrom([]string{"kill", "cut", "leave", "join", "all cut", "restart"}).Draw(t, "what"),
+			what:   rapid.SampledFrom([]string{"kill", "cut", "leave", "join", "all cut", "restart", "reopen"}).Draw(t, "what"),
 			member: rapid.IntRange(0, 9).Draw(t, "member"),
 			lasts:  time.Duration(rapid.IntRange(100, 9000).Draw(t, "lasts")) * time.Millisecond,
 			then:   time.Duration(rapid.IntRange(0, 6000).Draw(t, "then")) * time.Millisecond,
@@ -260,6 +296,10 @@ func (r *rig) happen(e event) {
 		r.start(fmt.Sprintf("m%d", r.started))
 	case "cut":
 		cut(d)
+	case "reopen":
+		for _, p := range r.partitions() {
+			r.asking.Go(func() { d.c.Reopen(context.Background(), p) })
+		}
 	case "all cut":
 		for _, d := range all {
 			cut(d)

@@ -35,8 +35,9 @@ type rig struct {
 	started int
 	stop    chan struct{}
 	watched sync.WaitGroup
-	slow    time.Duration // what Open and Close take, at most
-	step    time.Duration // between two looks
+	asking  sync.WaitGroup // for a partition to be opened anew
+	slow    time.Duration  // what Open and Close take, at most
+	step    time.Duration  // between two looks
 
 	mu     sync.Mutex
 	faults []string                // guarded by mu
@@ -149,6 +150,7 @@ func (r *rig) end() []string {
 	}
 	close(r.stop)
 	r.watched.Wait()
+	r.asking.Wait()
 	time.Sleep(time.Minute) // what is late arrives
 	synctest.Wait()
 	return r.faults

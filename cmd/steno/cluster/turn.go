@@ -204,7 +204,7 @@ func (t *turns) vacate(p Partition, was seenOwner, next string) {
 
 func (t *turns) launch(p Partition, was seenOwner, run func(*tenure)) *tenure {
 	one := &tenure{
-		Partition: p, c: t.c, s: t.s, give: make(chan string, 1), revision: was.revision, moves: was.Moves,
+		Partition: p, c: t.c, s: t.s, give: make(chan string, 1), again: make(chan chan struct{}), revision: was.revision, moves: was.Moves,
 		begun: time.Now(), stranger: was.revision > 0 && was.Member != t.c.cfg.ID,
 		doubt: was.Doubt || was.Member != "" && was.Session != t.s.id,
 	}
