@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"example.com/steno/batcher/spool/durable"
 	"example.com/steno/batcher/spool/spooltest"
+	"example.com/steno/cmd/steno/cluster"
 	"example.com/steno/ingest/client"
 	"example.com/steno/sfclient/orgsim"
 )
@@ -236,6 +238,35 @@ func TestClusterIsOneToSalesforce(t *testing.T) {
 	f.stop(0)
 	f.stop(1)
 	if cmp := org.Ledger().Compare(p.said); cmp.Lost != 0 || cmp.OutOfOrder != 0 || cmp.Duplicated != 0 {
+		t.Errorf("%+v", cmp)
+	}
+}
+
+// TestClusterRevivesAPartition: somebody who does not have a partition took its
+// stream all the same. Its owner is the owner still.
+func TestClusterRevivesAPartition(t *testing.T) {
+	org := orgsim.New(orgsim.Config{MakeCalls: true, Duplicates: orgsim.StoreTwice})
+	f := newFellows(t, org, 1, "STENO_CLUSTER_PARTITIONS=1", "STENO_BATCH_MAX_WAIT=20ms")
+	f.await("the partition is open", func() bool { return f.owned()[0] == 1 })
+	p := f.people(3)
+	p.say()
+	f.await("it works", func() bool { return org.Ledger().Stored == 3 })
+	m := f.daemons[0].membership
+	stranger, err := durable.Open(t.Context(), durable.Config{Name: cluster.Token("") + "-0", Conn: m.conn, Replicas: 1, Lease: func() error { return nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stranger.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.say()
+	p.finish()
+	f.await("it works again", func() bool { return org.Ledger().Stored >= 6 })
+	if got := m.opened.Get(); got != 2 {
+		t.Errorf("the partition was opened %d times, want 2", got)
+	}
+	f.stop(0)
+	if cmp := org.Ledger().Compare(p.said); !cmp.Clean() {
 		t.Errorf("%+v", cmp)
 	}
 }

@@ -152,7 +152,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g.Go(func() error { return serve(doors, d.doors) })
 	g.Go(func() error { return serve(admin, d.admin) })
 	g.Go(func() error { return d.hub.Run(hard) })
-	d.pipelines.open(&ground{ctx: gctx, hard: hard, group: g, alone: !d.settings.Several() || d.settings.Clustered()})
+	d.pipelines.open(&ground{ctx: gctx, hard: hard, group: g, alone: !d.settings.Several()})
 	left := make(chan struct{})
 	g.Go(func() error {
 		defer close(left)

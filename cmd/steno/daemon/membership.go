@@ -171,14 +171,8 @@ func (m *membership) replace(ctx context.Context, name string, o *Org) {
 		return
 	}
 	m.daemon.roster.put(newMember(*o, nil))
-	for _, w := range m.daemon.pipelines.all() {
-		p := w.partition()
-		if p.Org != name || m.cluster.Holds(p) != nil {
-			continue
-		}
-		if err := errors.Join(m.Close(ctx, p, false), m.Open(ctx, p, false)); err != nil && ctx.Err() == nil {
-			w.log.Error("a partition is not open under its org's new settings", "cause", err)
-		}
+	for n := range o.ClusterPartitions {
+		m.cluster.Reopen(ctx, cluster.Partition{Org: name, Number: n})
 	}
 }
 

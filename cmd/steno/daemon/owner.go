@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"example.com/steno/batcher/spool"
 	"example.com/steno/batcher/spool/durable"
@@ -88,6 +89,25 @@ func (m *membership) openSpool(ctx context.Context, p *pipeline) (spool.Spool, e
 // Close hands a partition over, or drops it where it is another's already.
 func (m *membership) Close(ctx context.Context, p cluster.Partition, fenced bool) error {
 	return m.daemon.pipelines.leave(ctx, p.String(), fenced)
+}
+
+// reviveAfter is how long a partition is left alone whose pipeline has ended by
+// itself.
+const reviveAfter = time.Second
+
+// revive opens a partition anew whose pipeline has ended by itself, unless it is
+// another's: then that was why.
+func (m *membership) revive(ctx context.Context, w *worker) {
+	w.log.Warn("nothing works on a partition any more: it is another's, or is opened anew", "cause", w.err)
+	timer := time.NewTimer(reviveAfter)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		if p := w.partition(); m.daemon.pipelines.find(p.String()) == w { // else it has a pipeline again
+			m.cluster.Reopen(ctx, p)
+		}
+	case <-ctx.Done():
+	}
 }
 
 // partition is the pipeline's.

@@ -9,14 +9,13 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
-
-	"example.com/steno/batcher/spool/durable"
 )
 
 // pipelines is a daemon's set of pipelines, which may change while it runs:
 //
 //	S1  a pipeline is in the set from add to remove, or to the end of the daemon;
-//	    one that has ended by itself stays, so that people see why
+//	    one that has ended by itself stays, so that people see why. In a cluster
+//	    its partition is opened anew, where it is still ours
 //	S2  it runs from open on, or where the set is open already, from add on
 //	S3  who removes one waits until it has stopped in the order of the flow, its
 //	    spool closed
@@ -33,7 +32,7 @@ type pipelines struct {
 type ground struct {
 	ctx, hard context.Context
 	group     *errgroup.Group
-	alone     bool // the failure of one is the daemon's; else the others go on
+	alone     bool // the failure of one is the daemon's; else, and in a cluster, the others go on
 }
 
 // worker is a pipeline in the set.
@@ -82,13 +81,13 @@ func (w *worker) start(g *ground) {
 	g.group.Go(func() error {
 		defer cut(nil)
 		defer stop()
-		defer close(w.ended)
 		w.err = w.run(ctx, hard)
+		close(w.ended)
 		switch {
-		case fenced(w.err):
-			w.log.Warn("a partition is another's now", "cause", w.err)
-			return nil
-		case w.cfg.member != nil && ctx.Err() != nil: // who has it leave tells
+		case w.cfg.member != nil:
+			if ctx.Err() == nil { // else who has it leave tells
+				w.cfg.member.revive(g.ctx, w)
+			}
 			return nil
 		case w.err == nil, g.alone, g.ctx.Err() != nil:
 			return w.err
@@ -145,10 +144,6 @@ func (s *pipelines) leave(ctx context.Context, name string, fenced bool) error {
 
 // errFenced ends a pipeline whose partition is another's already.
 var errFenced = errors.New("the partition is another daemon's")
-
-// fenced says whether a pipeline has ended because of that: it is no failure of
-// its own.
-func fenced(err error) bool { return errors.Is(err, errFenced) || errors.Is(err, durable.ErrHeld) }
 
 // all are the workers, by name.
 func (s *pipelines) all() []*worker {
