@@ -112,23 +112,19 @@ func (c *Cluster) Run(stay, hard context.Context) error {
 	}
 }
 
-// SetOrgs replaces the orgs and their numbers of partitions. What is not among
-// them any more is given up.
-func (c *Cluster) SetOrgs(ctx context.Context, orgs map[string]int) error {
-	if err := c.agree(ctx, orgs); err != nil {
-		return err
-	}
+// SetOrgs replaces the orgs and their numbers of partitions, of which Agree has
+// no complaint. What is not among them any more is given up.
+func (c *Cluster) SetOrgs(orgs map[string]int) {
 	c.mu.Lock()
 	c.orgs, c.known = maps.Clone(orgs), fingerprint(orgs)
 	c.notify()
 	c.mu.Unlock()
 	wake(c.beat)
-	return nil
 }
 
-// agree holds each org's number of partitions against the cluster's, or makes
-// it the cluster's. Two numbers would split calls.
-func (c *Cluster) agree(ctx context.Context, orgs map[string]int) error {
+// Agree holds each org's number of partitions against the cluster's, or makes
+// it the cluster's. Two numbers would split calls: then the error wraps ErrOrgs.
+func (c *Cluster) Agree(ctx context.Context, orgs map[string]int) error {
 	var faults []error
 	for _, org := range slices.Sorted(maps.Keys(orgs)) {
 		if n := orgs[org]; n < 1 {

@@ -70,7 +70,7 @@ func (c *Cluster) enter(ctx context.Context, s *session) error {
 	c.mu.Lock()
 	orgs := c.orgs
 	c.mu.Unlock()
-	if err := c.agree(ctx, orgs); err != nil {
+	if err := c.Agree(ctx, orgs); err != nil {
 		return err
 	}
 	m, err := c.entry(ctx)

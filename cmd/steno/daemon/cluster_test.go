@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -265,6 +267,49 @@ func TestClusterRevivesAPartition(t *testing.T) {
 	if got := m.opened.Get(); got != 2 {
 		t.Errorf("the partition was opened %d times, want 2", got)
 	}
+	f.stop(0)
+	if cmp := org.Ledger().Compare(p.said); !cmp.Clean() {
+		t.Errorf("%+v", cmp)
+	}
+}
+
+// TestClusterReload: an org's new settings are in force in its partitions, and R1
+// holds for a number of partitions that is not the cluster's.
+func TestClusterReload(t *testing.T) {
+	org := orgsim.New(orgsim.Config{MakeCalls: true, Duplicates: orgsim.StoreTwice})
+	path := filepath.Join(t.TempDir(), "orgs.yaml")
+	write := func(partitions int, maxWait string) {
+		t.Helper()
+		text := fmt.Sprintf("orgs: [{name: acme, partitions: %d, batch: {max_wait: %s}}]", partitions, maxWait)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(2, "20ms")
+	f := newFellows(t, org, 1, "STENO_ORGS_FILE="+path)
+	d := f.daemons[0]
+	f.await("the partitions are open", func() bool { return f.owned()[0] == 2 })
+	p := f.people(10)
+	p.say()
+
+	write(2, "30ms")
+	d.Reload()
+	f.await("the new settings are in force", func() bool {
+		all := d.pipelines.all()
+		return len(all) == 2 && all[0].settings.BatchMaxWait == 30*time.Millisecond && all[1].settings.BatchMaxWait == 30*time.Millisecond
+	})
+	p.say()
+
+	f.await("the reload is over", func() bool { return d.reloads.applied.Get() == 1 })
+	write(4, "40ms")
+	d.Reload()
+	f.await("the file is refused", func() bool { return d.reloads.faulty.Get() == 1 })
+	if now, _ := d.roster.named("acme"); now.ClusterPartitions != 2 || now.BatchMaxWait != 30*time.Millisecond || d.membership.opened.Get() != 4 {
+		t.Errorf("after a faulty reload: %d partitions, wait %v, opened %d times", now.ClusterPartitions, now.BatchMaxWait, d.membership.opened.Get())
+	}
+	p.say()
+	p.finish()
+	f.await("all of it is delivered", func() bool { return org.Ledger().Stored >= 30 })
 	f.stop(0)
 	if cmp := org.Ledger().Compare(p.said); !cmp.Clean() {
 		t.Errorf("%+v", cmp)

@@ -176,10 +176,18 @@ func (m *membership) replace(ctx context.Context, name string, o *Org) {
 	}
 }
 
+// agrees says whether the cluster takes these orgs.
+func (m *membership) agrees(ctx context.Context, orgs []Org) error {
+	if m == nil {
+		return nil
+	}
+	return m.cluster.Agree(ctx, partitionsByOrg(orgs))
+}
+
 // announce tells the cluster which orgs there are.
-func (m *membership) announce(ctx context.Context, orgs []Org) {
-	if err := m.cluster.SetOrgs(ctx, partitionsByOrg(orgs)); err != nil {
-		m.daemon.log.Error("the cluster does not take the orgs", "cause", err)
+func (m *membership) announce(orgs []Org) {
+	if m != nil {
+		m.cluster.SetOrgs(partitionsByOrg(orgs))
 	}
 }
 

@@ -79,7 +79,7 @@ func (d *Daemon) reloadWhenAsked(ctx context.Context) error {
 
 // reload reads the orgs file anew and puts it in force:
 //
-//	R1  a faulty file changes nothing
+//	R1  a faulty file changes nothing, nor does one that the cluster does not take
 //	R2  an org whose settings are as before goes on untouched, except that one
 //	    which had failed is tried again
 //	R3  any other is stopped in the order of its flow, if it was there, and
@@ -90,6 +90,11 @@ func (d *Daemon) reloadWhenAsked(ctx context.Context) error {
 func (d *Daemon) reload(ctx context.Context) {
 	begun := time.Now()
 	orgs, faults := d.settings.readOrgs()
+	if len(faults) == 0 {
+		if err := d.membership.agrees(ctx, orgs); err != nil {
+			faults = append(faults, err)
+		}
+	}
 	if len(faults) > 0 {
 		d.reloads.faulty.Inc()
 		d.log.Error("the orgs file is faulty: nothing is changed", "cause", errors.Join(faults...))
@@ -115,9 +120,7 @@ func (d *Daemon) reload(ctx context.Context) {
 	}
 	changing.Wait()
 	d.roster.arrange(orgs)
-	if d.membership != nil {
-		d.membership.announce(ctx, orgs)
-	}
+	d.membership.announce(orgs)
 	d.reloads.applied.Inc()
 	d.reloads.last.Set(float64(time.Now().Unix()))
 	for _, warning := range d.settings.warnings(orgs) {
