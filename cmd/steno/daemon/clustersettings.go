@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"net"
+	"net/url"
 	"os"
 	"strings"
 
@@ -26,6 +27,24 @@ func (s *Settings) checkCluster(fault func(bad bool, name, format string, args .
 	fault(s.SpoolURL == "", "SPOOL_URL", "is missing: a cluster keeps its utterances in a JetStream of its own")
 	fault(s.ClusterReplicas < 1 || s.ClusterReplicas > 5, "CLUSTER_REPLICAS", "is %d: must be from 1 to 5", s.ClusterReplicas)
 	fault(s.clusterName() == "", "CLUSTER_NAME", "is missing, and this machine has no name")
+}
+
+// noNatsURL does not repeat what holds a password.
+const noNatsURL = "must be URLs such as nats://user:password@host:4222 with commas between them, where what is special in a password is escaped, as %%2F for /"
+
+// natsURLs says whether the client of NATS can read a list of URLs; an empty one
+// too. Its own complaint would have the password in it.
+func natsURLs(list string) bool {
+	for one := range strings.SplitSeq(list, ",") {
+		one = strings.TrimSpace(one)
+		if !strings.Contains(one, "://") {
+			one = "nats://" + one
+		}
+		if u, err := url.Parse(one); err != nil || u.Host == "" && list != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // clusterAddress is where the other daemons reach this one.

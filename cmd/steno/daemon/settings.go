@@ -192,6 +192,8 @@ func (s *Settings) check() (faults []fault) {
 	fault(s.DeadLettersMaxAge < 0, "DEADLETTERS_MAX_AGE", "is %v: must not be below 0", s.DeadLettersMaxAge)
 	fault(s.DeadLettersMaxBytes < 1<<20, "DEADLETTERS_MAX_BYTES", "is %d: must be at least 1048576", s.DeadLettersMaxBytes)
 	fault(s.Several() && s.SpoolURL != "" && !s.Clustered(), "SPOOL_URL", "is set beside STENO_ORGS_FILE: several orgs need a spool each, which they have in STENO_SPOOL_DIR, or in a cluster")
+	fault(!natsURLs(s.SpoolURL), "SPOOL_URL", noNatsURL)
+	fault(!natsURLs(s.ClusterSystemURL), "CLUSTER_SYSTEM_URL", noNatsURL)
 	s.checkCluster(fault)
 	between("CLUSTER_PARTITIONS", s.ClusterPartitions, 1, 1024)
 	for i, t := range s.IngestTokens {

@@ -91,9 +91,18 @@ func TestSecretsComeFromFilesToo(t *testing.T) {
 }
 
 func TestFaultsDoNotTellSecrets(t *testing.T) {
-	_, err := daemon.ParseSettings(with("STENO_INGEST_TOKENS=hush-hush,,x", "STENO_BATCH_MAX_CALLS=9"))
-	if err == nil || strings.Contains(err.Error(), "hush") {
-		t.Errorf("error %v, want one without the token", err)
+	for _, v := range []string{
+		"STENO_INGEST_TOKENS=hush-hush,,x", "STENO_SPOOL_URL=nats://u:hu%sh@a:4222", "STENO_SPOOL_URL=nats://u:ok@a,u:hush#@b",
+		"STENO_CLUSTER_SYSTEM_URL=nats://u:hush/hush@a:4222",
+	} {
+		name, _, _ := strings.Cut(v, "=")
+		_, err := daemon.ParseSettings(with(v, "STENO_BATCH_MAX_CALLS=9"))
+		if err == nil || strings.Contains(err.Error(), "hush") || strings.Contains(err.Error(), "hu%") || !strings.Contains(err.Error(), name) {
+			t.Errorf("error %v, want one of %s without the secret", err, name)
+		}
+	}
+	if _, err := daemon.ParseSettings(with("STENO_SPOOL_URL=nats://u:p%2Fw@a:4222, b, tls://[::1]:4222")); err != nil {
+		t.Errorf("good URLs: %v", err)
 	}
 }
 
