@@ -211,6 +211,23 @@ func TestOrgsChange(t *testing.T) {
 	})
 }
 
+// T7: the doubt of what was not closed in order outlasts a release that was lost.
+func TestDoubtOutlastsALostRelease(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig, a, b, c *daemon) {
+		for _, d := range []*daemon{a, b, c} { // ten partitions among three: one of them gives two to the fourth
+			d.mu.Lock()
+			d.rude = true
+			d.mu.Unlock()
+		}
+		r.doubts = 0
+		r.start("d")
+		r.within(15*time.Second, "the fourth has its share", r.settled)
+		if r.doubts == 0 {
+			t.Error("nothing is in doubt")
+		}
+	})
+}
+
 // T6: what is opened anew stays where it is, also where that does not go well at
 // first.
 func TestReopen(t *testing.T) {

@@ -25,6 +25,7 @@ type daemon struct {
 	open map[Partition]bool // guarded by mu
 	busy map[Partition]bool // guarded by mu; in a call of Open or Close
 	bad  error              // guarded by mu; what Open returns
+	rude bool               // guarded by mu; the next Close in order fails, and cuts the link for longer than a write tries
 }
 
 // rig is a cluster in a bubble.
@@ -204,7 +205,10 @@ func (r *rig) within(d time.Duration, what string, f func() bool) time.Duration 
 	return time.Since(begun)
 }
 
-var errOpen = errors.New("the partition does not open here")
+var (
+	errOpen  = errors.New("the partition does not open here")
+	errClose = errors.New("the partition does not close in order")
+)
 
 func (d *daemon) enter(p Partition, opens bool) error {
 	d.mu.Lock()
@@ -255,12 +259,29 @@ func (d *daemon) Close(ctx context.Context, p Partition, fenced bool) error {
 	r := d.rig
 	err := wait(ctx, d.link.upTo(r.slow))
 	if err == nil && !fenced {
+		err = d.trip()
+	}
+	if err == nil && !fenced {
 		r.mu.Lock()
 		r.closed[p], r.begun[p] = time.Now(), false
 		r.mu.Unlock()
 	}
 	d.exit(p, err != nil)
 	return err
+}
+
+// trip fails where it is to.
+func (d *daemon) trip() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.rude {
+		return nil
+	}
+	d.rude = false
+	d.link.loses.Store(true)
+	d.link.cut.Lock()
+	time.AfterFunc(attempt+250*time.Millisecond, d.link.cut.Unlock)
+	return errClose
 }
 
 func wait(ctx context.Context, d time.Duration) error {

@@ -38,7 +38,8 @@ type turns struct {
 	s       *session
 	ctx     context.Context
 	tenures map[Partition]*tenure
-	graves  map[string]uint64 // of the dead whose entry was taken away, its revision
+	doubted map[Partition]bool // whose last tenure here has ended in doubt: where its release was lost, the entry does not say so
+	graves  map[string]uint64  // of the dead whose entry was taken away, its revision
 	ended   chan *tenure
 	running sync.WaitGroup
 
@@ -55,7 +56,7 @@ type turns struct {
 }
 
 func newTurns(ctx context.Context, c *Cluster, s *session) *turns {
-	return &turns{c: c, s: s, ctx: ctx, tenures: map[Partition]*tenure{}, graves: map[string]uint64{}, ended: make(chan *tenure)}
+	return &turns{c: c, s: s, ctx: ctx, tenures: map[Partition]*tenure{}, doubted: map[Partition]bool{}, graves: map[string]uint64{}, ended: make(chan *tenure)}
 }
 
 // loop takes turns until everything is handed over, or ctx is done and
@@ -69,7 +70,7 @@ func (t *turns) loop(stay context.Context) error {
 		case <-tick.C:
 		case <-t.c.turn:
 		case one := <-t.ended:
-			delete(t.tenures, one.Partition)
+			t.over(one)
 		case <-leave:
 			leave = nil
 			t.leave()
@@ -83,7 +84,7 @@ func (t *turns) loop(stay context.Context) error {
 		t.rest()
 	}
 	for len(t.tenures) > 0 {
-		delete(t.tenures, (<-t.ended).Partition)
+		t.over(<-t.ended)
 	}
 	t.running.Wait()
 	return nil
@@ -96,13 +97,19 @@ func (t *turns) rest() {
 	for {
 		select {
 		case one := <-t.ended:
-			delete(t.tenures, one.Partition)
+			t.over(one)
 		case <-timer.C:
 			return
 		case <-t.ctx.Done():
 			return
 		}
 	}
+}
+
+// over takes in a tenure that has ended.
+func (t *turns) over(one *tenure) {
+	delete(t.tenures, one.Partition)
+	t.doubted[one.Partition] = one.doubt
 }
 
 func (t *turns) leave() {
@@ -206,7 +213,7 @@ func (t *turns) launch(p Partition, was seenOwner, run func(*tenure)) *tenure {
 	one := &tenure{
 		Partition: p, c: t.c, s: t.s, give: make(chan string, 1), again: make(chan chan struct{}), revision: was.revision, moves: was.Moves,
 		begun: time.Now(), stranger: was.revision > 0 && was.Member != t.c.cfg.ID,
-		doubt: was.Doubt || was.Member != "" && was.Session != t.s.id,
+		doubt: was.Doubt || was.Member != "" && (was.Session != t.s.id || t.doubted[p]),
 	}
 	one.ctx, one.lose = context.WithCancel(t.ctx)
 	t.tenures[p] = one
