@@ -77,7 +77,8 @@ func partitionsByOrg(orgs []Org) map[string]int {
 }
 
 // of are the settings for one partition of the org: what is the whole org's is
-// divided, so that the sum holds without anybody asking anybody.
+// divided, so that the sum holds without anybody asking anybody, as far as each
+// can have one of it.
 func (s Settings) of(p cluster.Partition) Settings {
 	n := s.ClusterPartitions
 	inFlight := s.SFMaxInFlight / n

@@ -197,6 +197,9 @@ func (s *Settings) warnings(orgs []Org) (all []string) {
 	type app struct{ loginURL, clientID string }
 	owner := map[app]string{}
 	for _, o := range orgs {
+		if s.Clustered() && o.ClusterPartitions > o.SFMaxInFlight {
+			all = append(all, fmt.Sprintf("org %q has %d partitions and may have %d requests in flight: each partition has one, so that there may be %d", o.SFOrg, o.ClusterPartitions, o.SFMaxInFlight, o.ClusterPartitions))
+		}
 		a := app{strings.TrimSuffix(strings.ToLower(o.SFLoginURL), "/"), o.SFClientID}
 		if other, taken := owner[a]; taken {
 			all = append(all, fmt.Sprintf("org %q and org %q have the same login_url and client_id: each counts the other's API requests as somebody else's", other, o.SFOrg))

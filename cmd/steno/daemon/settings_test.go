@@ -2,6 +2,7 @@ package daemon_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -119,4 +120,22 @@ func TestEverySettingIsDocumented(t *testing.T) {
 			t.Errorf("setting %+v lacks its name or sentence", s)
 		}
 	}
+}
+
+// Each partition may have one request in flight: more of them than the org may
+// have is worth a word.
+func TestMorePartitionsThanRequests(t *testing.T) {
+	f := func(partitions, inFlight int, want bool) {
+		t.Helper()
+		s, err := daemon.ParseSettings(with("STENO_CLUSTER_LISTEN=127.0.0.1:1", "STENO_CLUSTER_KEY=k", "STENO_SPOOL_URL=nats://a", "STENO_SF_ORG=acme",
+			fmt.Sprint("STENO_CLUSTER_PARTITIONS=", partitions), fmt.Sprint("STENO_SF_MAX_IN_FLIGHT=", inFlight)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w := s.Warnings(); len(w) != 0 != want || want && !strings.Contains(w[0], `org "acme" has 9 partitions and may have 8 requests`) {
+			t.Errorf("%d partitions, %d in flight: %q", partitions, inFlight, w)
+		}
+	}
+	f(8, 8, false)
+	f(9, 8, true)
 }
