@@ -47,12 +47,14 @@ func (x *index) add(key uint64, n uint32) {
 // remove takes out what was added.
 func (x *index) remove(key uint64, n uint32) {
 	e := mark(key) | uint64(n)
-	for i := x.home(e); ; i = x.after(i) {
-		if x.entries[i] == e {
-			x.clear(i)
-			break
+	i := x.home(e)
+	for x.entries[i] != e {
+		if x.entries[i] == 0 {
+			panic("BUG: a message id is in the log and not in its call's index")
 		}
+		i = x.after(i)
 	}
+	x.clear(i)
 	switch {
 	case x.used == 0:
 		x.entries = nil
