@@ -10,10 +10,10 @@ import (
 // strings, whole numbers, true, false and null: validated and taken apart in one
 // pass. It returns false for all else, JSON or not, with some fields read.
 func (m *message) readFlat(text string) (ok bool) {
-	c := cursor{text: text}
-	if !c.take('{') {
+	if !strings.HasPrefix(text, "{") { // what comes before is trimmed
 		return false
 	}
+	c := cursor{text: text, at: 1}
 	for first := true; !c.take('}'); first = false {
 		if !first && !c.take(',') {
 			return false
