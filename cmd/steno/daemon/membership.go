@@ -144,6 +144,7 @@ func (m *membership) run(stay, hard context.Context) error {
 	g.Go(func() error { return serve(inner, m.inner) })
 	g.Go(func() error { return m.door.Run(over) })
 	g.Go(func() error { return m.tell(over) })
+	g.Go(func() error { return m.remember(over) })
 	g.Go(func() error {
 		defer end()
 		both, failed := errgroup.WithContext(ctx)

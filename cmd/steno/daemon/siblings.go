@@ -15,46 +15,61 @@ import (
 const shareEvery = time.Second
 
 // tell tells the siblings of every pipeline of ours what is the whole org's,
-// and keeps its history, until ctx is done.
+// and the cluster what we have to do, until ctx is done.
 func (m *membership) tell(ctx context.Context) error {
-	every := time.NewTicker(shareEvery)
-	defer every.Stop()
-	for kept := time.Now(); ; {
-		select {
-		case <-every.C:
-		case <-ctx.Done():
-			return nil
-		}
+	again(ctx, shareEvery, func() {
 		m.cluster.SetLoad(m.load(time.Now()))
-		keep := time.Since(kept) >= rememberEvery
-		if keep {
-			kept = time.Now()
-		}
-		for _, w := range m.daemon.pipelines.all() {
-			if err := m.tellOf(ctx, w.pipeline, keep); err != nil && ctx.Err() == nil {
-				w.log.Warn("what concerns the whole org is not told: the next word will tell it", "cause", err)
+		m.eachOfOurs(ctx, func(p *pipeline) error {
+			word, err := json.Marshal(p.batcher.Share())
+			if err != nil {
+				return err
 			}
+			return m.share.Tell(p.partition(), word)
+		})
+	})
+	return nil
+}
+
+// remember keeps the history of every pipeline of ours, until ctx is done. It
+// does so apart from tell: a bucket that is slow would hold that up, and who
+// tells nothing for seconds is thought to be away.
+func (m *membership) remember(ctx context.Context) error {
+	again(ctx, rememberEvery, func() {
+		m.eachOfOurs(ctx, func(p *pipeline) error {
+			history, err := json.Marshal(p.batcher.History())
+			if err != nil {
+				return err
+			}
+			return m.bucket.Keep(ctx, p.settings.SFOrg, history)
+		})
+	})
+	return nil
+}
+
+// again calls do every so often, until ctx is done.
+func again(ctx context.Context, every time.Duration, do func()) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			do()
+		case <-ctx.Done():
+			return
 		}
 	}
 }
 
-// tellOf tells of one partition, while it is ours.
-func (m *membership) tellOf(ctx context.Context, p *pipeline, keep bool) error {
-	if m.cluster.Holds(p.partition()) != nil {
-		return nil
+// eachOfOurs calls do for every pipeline whose partition is ours.
+func (m *membership) eachOfOurs(ctx context.Context, do func(*pipeline) error) {
+	for _, w := range m.daemon.pipelines.all() {
+		if m.cluster.Holds(w.partition()) != nil {
+			continue
+		}
+		if err := do(w.pipeline); err != nil && ctx.Err() == nil {
+			w.log.Warn("what concerns the whole org is not told: the next word will tell it", "cause", err)
+		}
 	}
-	word, err := json.Marshal(p.batcher.Share())
-	if err != nil {
-		return err
-	}
-	if err := m.share.Tell(p.partition(), word); err != nil || !keep {
-		return err
-	}
-	history, err := json.Marshal(p.batcher.History())
-	if err != nil {
-		return err
-	}
-	return m.bucket.Keep(ctx, p.settings.SFOrg, history)
 }
 
 // hear has a pipeline hear its siblings until ctx is done.
