@@ -59,7 +59,7 @@ type Settings struct {
 	BatchEndGrace    time.Duration `env:"BATCH_END_GRACE" org:"batch.end_grace" envDefault:"5m" doc:"how long after a call's end what it said may still be sent; later it is rejected, since Salesforce takes no more of a closed conversation"`
 
 	SpoolDir      string        `env:"SPOOL_DIR" envDefault:"./steno-data" doc:"where acknowledged utterances are kept until Salesforce has them; memory: nowhere, they die with the process"`
-	SpoolURL      string        `env:"SPOOL_URL" secret:"true" doc:"nats://…: an external JetStream in place of the embedded one"`
+	SpoolURL      string        `env:"SPOOL_URL" doc:"nats://…: an external JetStream in place of the embedded one"`
 	SpoolSync     string        `env:"SPOOL_SYNC" envDefault:"always" doc:"always: on the disk before the acknowledgement; interval: a power cut may cost what was acknowledged in the last seconds, in the worst case the whole spool"`
 	SpoolMaxBytes int64         `env:"SPOOL_MAX_BYTES" org:"spool.max_bytes" envDefault:"8589934592" doc:"bytes on the disk; at the limit nothing more is acknowledged until there is room"`
 	SpoolMaxAge   time.Duration `env:"SPOOL_MAX_AGE" org:"spool.max_age" envDefault:"0s" doc:"while an utterance waits for longer, nothing more is acknowledged; it is not dropped. 0s: no limit"`
