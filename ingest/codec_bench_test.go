@@ -10,9 +10,8 @@ import (
 
 // What taking a message apart costs, by the codec: the standard library into a
 // struct, gjson as what is unusual still goes, and the one pass of readFlat. At
-// 5,000 messages a second a core spends some 70 µs on each, most of it to be woken, to read
-// and to answer, and the difference between the first and the last of these is
-// one of them.
+// 5,000 messages a second the daemon spends some 70 µs on each, most of them to
+// be woken, to read, to sync and to answer; the codec decides about two.
 //
 // go test -run '^$' -bench Codec -count 6 -cpu 1 ./ingest
 func BenchmarkCodec(b *testing.B) {

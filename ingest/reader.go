@@ -13,9 +13,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// read is the connection's reader. It takes
-// messages in until the connection is closing, then only keeps the socket
-// empty until the other side has closed too.
+// read is the connection's reader. It takes messages in until the connection is
+// closing, then only keeps the socket empty until the other side has closed too.
 func (c *connection) read() {
 	c.watch()
 	for c.next() {

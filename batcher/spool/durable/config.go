@@ -32,7 +32,7 @@ type Config struct {
 	MaxBytes int64         // of the frames on disk; at the limit Append waits for room. 0: 8 GiB
 	MaxAge   time.Duration // when something has waited for longer, Append waits until it is settled; nothing is dropped. 0: none
 	Keep     time.Duration // how long after its receipt a settled utterance stays, so that its message id is known after a restart: the resume time. 0: 5 minutes
-	Inspect  bool          // only to look: nothing is noted, trimmed or taken in, so that damage is still named at the next opening
+	Inspect  bool          // only to look: nothing is noted, trimmed or taken in, so that damage is still named at the next opening; only what JetStream could not be started with is mended (blocks.go)
 	Replicas int           // of the streams in an external JetStream. 0: 1
 
 	Key    string // of JetStream's encryption at rest. Empty: none

@@ -67,11 +67,7 @@ func TestHandOverWhenOneLeaves(t *testing.T) {
 func TestOneThatIsCutOffFencesItself(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig, a, _, _ *daemon) {
 		p := Partition{"acme", 0}
-		for _, d := range r.everyone() {
-			if d.c.Holds(p) == nil {
-				a = d
-			}
-		}
+		a, _ = r.holder(p)
 		a.link.cut.Lock()
 		took := r.within(2*time.Second, "it fences itself", func() bool { return errors.Is(a.c.Holds(p), ErrFenced) })
 		if took < time.Second {
@@ -233,13 +229,7 @@ func TestDoubtOutlastsALostRelease(t *testing.T) {
 func TestReopen(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig, a, b, _ *daemon) {
 		p := Partition{"acme", 0}
-		for _, d := range r.everyone() {
-			if d.c.Holds(p) == nil {
-				a = d
-			} else {
-				b = d
-			}
-		}
+		a, b = r.holder(p)
 		moves := a.c.Status().Partitions[1].Moves
 		r.opens, r.doubts = 0, 0
 		b.c.Reopen(t.Context(), p) // which is not its own

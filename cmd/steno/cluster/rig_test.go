@@ -94,6 +94,18 @@ func (r *rig) everyone() []*daemon {
 	return slices.Clone(r.daemons)
 }
 
+// holder is who holds a partition, and somebody who does not.
+func (r *rig) holder(p Partition) (it, other *daemon) {
+	for _, d := range r.everyone() {
+		if d.c.Holds(p) == nil {
+			it = d
+		} else {
+			other = d
+		}
+	}
+	return it, other
+}
+
 func (r *rig) partitions() (all []Partition) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

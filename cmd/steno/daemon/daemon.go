@@ -175,11 +175,15 @@ func (d *Daemon) Run(ctx context.Context) error {
 	})
 	err := g.Wait()
 	d.lastWords = d.accountLine()
-	return errors.Join(err, d.membership.close())
+	d.membership.close()
+	return err
 }
 
 // Close is for a daemon that does not Run.
-func (d *Daemon) Close() error { return errors.Join(d.pipelines.close(), d.membership.close()) }
+func (d *Daemon) Close() error {
+	defer d.membership.close()
+	return d.pipelines.close()
+}
 
 // headerTimeout is how long a client may take over the head of its request.
 const headerTimeout = 10 * time.Second

@@ -80,7 +80,7 @@ func (m *membership) connectSoon(ctx context.Context, s *Settings) error {
 		if err == nil {
 			return nil
 		}
-		_ = m.close() // has nothing to say
+		m.close()
 		m.daemon.log.Warn("the cluster's JetStream is not there yet", "cause", err)
 		again := time.NewTimer(time.Second)
 		select {
@@ -110,9 +110,9 @@ func (m *membership) connect(ctx context.Context, s *Settings) (err error) {
 }
 
 // close gives the connections back, once nothing runs any more.
-func (m *membership) close() error {
+func (m *membership) close() {
 	if m == nil {
-		return nil
+		return
 	}
 	if m.conn != nil {
 		m.conn.Close()
@@ -121,7 +121,6 @@ func (m *membership) close() error {
 		m.beats.Close()
 	}
 	m.conn, m.beats = nil, nil
-	return nil
 }
 
 // listen opens the inner listener. run closes it.
