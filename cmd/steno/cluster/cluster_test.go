@@ -65,9 +65,9 @@ func TestHandOverWhenOneLeaves(t *testing.T) {
 }
 
 func TestOneThatIsCutOffFencesItself(t *testing.T) {
-	inBubble(t, func(t *testing.T, r *rig, a, _, _ *daemon) {
+	inBubble(t, func(t *testing.T, r *rig, _, _, _ *daemon) {
 		p := Partition{"acme", 0}
-		a, _ = r.holder(p)
+		a, _ := r.holder(p)
 		a.link.cut.Lock()
 		took := r.within(2*time.Second, "it fences itself", func() bool { return errors.Is(a.c.Holds(p), ErrFenced) })
 		if took < time.Second {
@@ -227,9 +227,9 @@ func TestDoubtOutlastsALostRelease(t *testing.T) {
 // T6: what is opened anew stays where it is, also where that does not go well at
 // first.
 func TestReopen(t *testing.T) {
-	inBubble(t, func(t *testing.T, r *rig, a, b, _ *daemon) {
+	inBubble(t, func(t *testing.T, r *rig, _, _, _ *daemon) {
 		p := Partition{"acme", 0}
-		a, b = r.holder(p)
+		a, b := r.holder(p)
 		moves := a.c.Status().Partitions[1].Moves
 		r.opens, r.doubts = 0, 0
 		b.c.Reopen(t.Context(), p) // which is not its own
