@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gorilla/websocket"
+
 	"example.com/steno/batcher/spool"
 )
 
@@ -58,6 +60,10 @@ func (c *connection) tryAttach(o *opening) (older *connection, ok bool) {
 		c.owe(step{body: overloaded(o.id.ID, "too many streams", retryAfter.Milliseconds())})
 		return nil, true
 	}
+	if c.overtaken(g.streams[o.id]) {
+		c.closeLocked(closing{code: websocket.CloseTryAgainLater, text: "a later connection has a stream of this one: reconnect"})
+		return nil, false
+	}
 	if older := c.displace(g.streams[o.id]); older != nil {
 		return older, true
 	}
@@ -68,6 +74,19 @@ func (c *connection) tryAttach(o *opening) (older *connection, ok bool) {
 		Window: s.cfg.Window, PingEvery: s.cfg.PingEvery.Milliseconds(), ServerTime: time.Now().UnixMilli(),
 	})})
 	return nil, true
+}
+
+// overtaken says whether a stream is open on a connection that was made after
+// this one. Then its client has most likely given this one up, and what it had
+// said here was held up on the way: were it to take the stream over, the client
+// would be told that somebody else has, and leave for good. One that is there
+// after all comes back, and is the later one then. An engine does not come back
+// for a stream, so of its connections the last word counts.
+func (c *connection) overtaken(known *stream) bool {
+	if known == nil || known.owner == nil || known.owner == c {
+		return false
+	}
+	return c.engine == nil && known.owner.engine == nil && known.owner.since.After(c.since)
 }
 
 // displace ends the connection that owns a stream, and returns it where it

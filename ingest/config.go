@@ -24,6 +24,11 @@ type Config struct {
 	// empty: it was meant for somebody.
 	Shared bool
 
+	// Relayed says that all clients are behind doors that pass their connections
+	// on. Since when a client is connected is then what the door says, in
+	// HeaderSince.
+	Relayed bool
+
 	// Org is the name of the only org. Empty: it has no name, and what
 	// clients say in `org` is not looked at. Set: another name is refused.
 	Org string

@@ -44,8 +44,9 @@ const (
 type connection struct {
 	server *Server
 	ws     *websocket.Conn
-	id     uint64 // set before it serves
-	holder holder // so too
+	id     uint64    // set before it serves
+	holder holder    // so too
+	since  time.Time // when the client has connected; so too
 
 	// Server.mu guards these.
 	turn      turn

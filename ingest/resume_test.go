@@ -1,6 +1,7 @@
 package ingest_test
 
 import (
+	"fmt"
 	"reflect"
 	"testing"
 	"testing/synctest"
@@ -161,6 +162,63 @@ func TestTakeover(t *testing.T) {
 		b.expect(opened("other", 0))
 		r.wantStored("a/1 a/2")
 		r.wantMetric("steno_connections", "1")
+	})
+}
+
+// What a client had said on a connection that it has given up may be held up on
+// the way, an open too. It must not take the stream from the connection that
+// came after it, whose client would leave for good.
+func TestOvertaken(t *testing.T) {
+	run(t, ingest.Config{}, func(r *rig) {
+		late, other := r.dial(), r.dial()
+		late.send(open("b", "k"), say("b", 1))
+		late.expect(opened("b", 0), ack("b", 1))
+		time.Sleep(time.Millisecond)
+		c := r.dial()
+		c.send(open("a", "k"))
+		c.expect(opened("a", 0))
+		late.send(open("a", "k"), say("a", 1))
+		late.expectClose(1013)
+		c.send(open("b", "k"), say("b", 2)) // what else it had is safe, and free
+		c.expect(opened("b", 1), ack("b", 2))
+		other.send(open("c", "k"), open("a", "k"))
+		other.expect(opened("c", 0))
+		other.expectClose(1013)
+		back := r.dial() // it was there after all
+		back.send(open("a", "k"))
+		back.expect(opened("a", 0))
+		c.expectClose(4409)
+		r.wantStored("b/1 b/2")
+	})
+}
+
+// Since when a client is connected a door knows, where there is one. A client's
+// own word does not count.
+func TestOvertakenBehindADoor(t *testing.T) {
+	since := func(at time.Time) string { return fmt.Sprint(at.UnixMicro()) }
+	run(t, ingest.Config{Relayed: true}, func(r *rig) {
+		now := time.Now()
+		c := r.dial(ingest.HeaderSince, since(now))
+		c.send(open("a", "k"))
+		c.expect(opened("a", 0))
+		time.Sleep(time.Minute)
+		late := r.dial(ingest.HeaderSince, since(now.Add(-time.Second)))
+		late.send(open("a", "k"))
+		late.expectClose(1013)
+		next := r.dial(ingest.HeaderSince, since(now.Add(time.Second)))
+		next.send(open("a", "k"))
+		next.expect(opened("a", 0))
+		c.expectClose(4409)
+	})
+	run(t, ingest.Config{}, func(r *rig) {
+		c := r.dial(ingest.HeaderSince, since(time.Now().Add(time.Hour)))
+		c.send(open("a", "k"))
+		c.expect(opened("a", 0))
+		time.Sleep(time.Second)
+		next := r.dial()
+		next.send(open("a", "k"))
+		next.expect(opened("a", 0))
+		c.expectClose(4409)
 	})
 }
 

@@ -206,13 +206,30 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	if !s.enter(w, r) {
 		return
 	}
+	since := s.since(r)
 	ws, err := s.upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		s.leave()
 		s.log.Debug("websocket handshake refused", "error", err)
 		return
 	}
-	s.run(s.newConnection(ws))
+	c := s.newConnection(ws)
+	c.since = since
+	s.run(c)
+}
+
+// HeaderSince is by which a door tells since when a client is connected, in
+// microseconds since the epoch by the door's own clock.
+const HeaderSince = "Steno-Since"
+
+// since is when the client has connected.
+func (s *Server) since(r *http.Request) time.Time {
+	if s.cfg.Relayed {
+		if at, err := strconv.ParseInt(r.Header.Get(HeaderSince), 10, 64); err == nil {
+			return time.UnixMicro(at)
+		}
+	}
+	return time.Now()
 }
 
 // run serves a connection that was let in, and leaves for it. It does so in a

@@ -170,6 +170,49 @@ func TestCloseCodesThatStop(t *testing.T) {
 	f(1009, nil)
 }
 
+// A connection that was lost may have words on their way still, and an open
+// among them takes the stream from the connection that came after it. So one
+// that is replaced as soon as it is back comes again, and stops when that goes
+// on: somebody else has the stream.
+func TestReplacedByItsOwnLateWords(t *testing.T) {
+	lost := func(p *peer) { p.open("a", 0) }
+	replaced := func(after time.Duration) script {
+		return func(p *peer) {
+			p.open("a", 0)
+			for end := time.Now().Add(after); time.Now().Before(end); time.Sleep(time.Second) {
+				p.say(`{"type":"pong"}`)
+			}
+			_ = p.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(4409, ""), time.Now().Add(time.Second))
+			for p.err == nil { // pings may be on the way
+				_, _, p.err = p.ws.ReadMessage()
+			}
+		}
+	}
+	f := func(want error, scripts ...script) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			h := serve(t, scripts...)
+			c, result := h.run(client.Config{})
+			stream(t, c)
+			if want == nil {
+				time.Sleep(time.Minute)
+				closeClient(t, c, result)
+			} else if err := <-result; !errors.Is(err, want) {
+				t.Errorf("Run: %v, want %v", err, want)
+			}
+		})
+	}
+	soon, late := replaced(time.Second), replaced(time.Minute)
+	stays := func(p *peer) {
+		p.open("a", 0)
+		p.gone(websocket.CloseNormalClosure)
+	}
+	f(nil, lost, soon, soon, soon, stays)
+	f(client.ErrReplaced, lost, soon, soon, soon, soon)
+	f(client.ErrReplaced, lost, late)
+	f(client.ErrReplaced, soon) // it was never lost
+}
+
 func TestUnauthorizedHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := serve(t)

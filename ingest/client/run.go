@@ -38,6 +38,7 @@ func (c *Client) Run(ctx context.Context) error {
 
 func (c *Client) run(ctx context.Context) error {
 	wait := backoff{least: c.cfg.BackoffMin, most: c.cfg.BackoffMax}
+	var by rival
 	for {
 		if err := c.awaitStream(ctx); err != nil {
 			return err
@@ -50,10 +51,12 @@ func (c *Client) run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		}
-		if final := fatal(err); final != nil {
+		lasted := time.Since(began)
+		by.seen(lasted)
+		if final := fatal(err); final != nil && !(errors.Is(final, ErrReplaced) && by.nobody(c.again(), lasted)) {
 			return final
 		}
-		if ended.settled || time.Since(began) > c.cfg.BackoffMax {
+		if ended.settled || lasted > c.cfg.BackoffMax {
 			wait.failures = 0
 		}
 		delay := wait.next()
@@ -153,6 +156,9 @@ func (c *Client) awaitStream(ctx context.Context) error {
 	}
 }
 
+// again says whether there was a connection before this one.
+func (c *Client) again() bool { return c.Stats().Reconnects > 0 }
+
 // pause waits d, or until a closing client has nothing left to do.
 func (c *Client) pause(ctx context.Context, d time.Duration) error {
 	over := time.NewTimer(d)
@@ -186,4 +192,30 @@ func (b *backoff) next() time.Duration {
 	}
 	b.failures++
 	return d - rand.N(d/2+1)
+}
+
+const (
+	// lateWords is how long after a reconnect what was said before it may still
+	// be on the way. An open among that takes a stream from the connection that
+	// has come since.
+	lateWords = 30 * time.Second
+	// maxOvertaken is how often in a row that is believed.
+	maxOvertaken = 3
+)
+
+// rival is who takes this client's streams: somebody else, or nobody but what
+// the client itself had said on a connection before.
+type rival struct{ took int }
+
+// seen is told how long each connection has lasted.
+func (r *rival) seen(lasted time.Duration) {
+	if lasted >= lateWords {
+		r.took = 0
+	}
+}
+
+// nobody says whether a client that was replaced may come back.
+func (r *rival) nobody(again bool, lasted time.Duration) bool {
+	r.took++
+	return again && lasted < lateWords && r.took <= maxOvertaken
 }

@@ -3,6 +3,8 @@ package relay
 import (
 	"net/http"
 	"net/url"
+	"strconv"
+	"time"
 
 	"github.com/gorilla/websocket"
 	"github.com/tidwall/gjson"
@@ -56,6 +58,7 @@ func (d *Door) serveNative(w http.ResponseWriter, r *http.Request, org string) {
 // kept is what of a request an owner must know.
 func kept(r *http.Request) *http.Request {
 	h := http.Header{}
+	h.Set(ingest.HeaderSince, strconv.FormatInt(time.Now().UnixMicro(), 10))
 	if trace := r.Header.Get("Traceparent"); trace != "" {
 		h.Set("Traceparent", trace)
 	}

@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"example.com/steno/bench/memnet"
+	"example.com/steno/ingest"
 	"example.com/steno/ingest/client"
 	"example.com/steno/ingest/relay"
 )
@@ -90,6 +91,25 @@ func TestNameless(t *testing.T) {
 		p.wants(`{"type":"opened","stream":"e"`)
 		p.send(strings.Replace(utterance("x", 2, ""), `"stream":"x"`, `"stream":null`, 1)) // which is no name either
 		p.wants(`{"type":"nack","stream":"","seq":2,"code":"unknown_stream"`)
+		p.ws.Close()
+	})
+}
+
+// TestOvertaken: a client that has come back is not turned out by what it had
+// said before, which was held up between door and owner.
+func TestOvertaken(t *testing.T) {
+	run(t, relay.Config{}, func(c *cluster) {
+		late := c.dialDoor("/v1/ingest", ingest.HeaderSince, "9999999999999999")
+		late.send(open("a", callIn(0, 1)))
+		late.wants(`{"type":"opened","stream":"a"`)
+		time.Sleep(time.Second)
+		p := c.dialDoor("/v1/ingest")
+		p.send(open("b", callIn(1, 1)))
+		p.wants(`{"type":"opened","stream":"b"`)
+		late.send(open("b", callIn(1, 1)))
+		late.wants(`{"type":"reconnect"`, "close 1013")
+		p.send(open("a", callIn(0, 1)), utterance("b", 1, "m"))
+		p.wants(`{"type":"opened","stream":"a"`, `{"type":"ack","stream":"b","seq":1}`)
 		p.ws.Close()
 	})
 }

@@ -90,7 +90,7 @@ func (c *cluster) own(p int) *owner {
 	c.numbers++
 	o := &owner{address: fmt.Sprintf("owner-%d:1", c.numbers), net: memnet.Listen()}
 	c.mu.Unlock()
-	o.server = ingest.New(ingest.Config{Tokens: []string{c.ownersKey}, Org: "acme"}, c.spools[p], metrics.NewSet(), slog.New(slog.NewTextHandler(io.Discard, nil)))
+	o.server = ingest.New(ingest.Config{Tokens: []string{c.ownersKey}, Relayed: true, Org: "acme"}, c.spools[p], metrics.NewSet(), slog.New(slog.NewTextHandler(io.Discard, nil)))
 	inner := o.server.Handler()
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c.mu.Lock()

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"example.com/steno/ingest"
 )
 
 // The headers by which a relay tells an owner what a connection is about.
@@ -107,7 +109,7 @@ func (d *Door) header(t Target, r *http.Request) http.Header {
 	h.Set("Authorization", "Bearer "+d.cfg.Key)
 	h.Set(HeaderOrg, t.Org)
 	h.Set(HeaderPartition, strconv.Itoa(t.Partition))
-	for _, name := range []string{"Traceparent", "Content-Type"} {
+	for _, name := range []string{ingest.HeaderSince, "Traceparent", "Content-Type"} {
 		if v := r.Header.Get(name); v != "" {
 			h.Set(name, v)
 		}

@@ -103,7 +103,8 @@ func (p *pipeline) wire() {
 	doors := s.ingestConfig()
 	doors.OnPartial, doors.Watch = p.monitor.Partial, p.watch()
 	if p.cfg.member != nil {
-		doors.Tokens, doors.QueryToken, doors.Shared = []string{s.ClusterKey}, false, false // who comes has been let in by a door of the cluster
+		// who comes has been let in by a door of the cluster
+		doors.Tokens, doors.QueryToken, doors.Shared, doors.Relayed = []string{s.ClusterKey}, false, false, true
 	}
 	p.ingest = ingest.New(doors, watchedSpool{p.spool, p.monitor}, p.set, p.log)
 	p.handler = p.ingest.Handler()
