@@ -6,6 +6,7 @@
 //	stenolab load … -- peers bundler   google.golang.org/api/support/bundler
 //	stenolab load … -- peers elastic   go-elasticsearch's esutil.BulkIndexer on a transport of ours
 //	stenolab load … -- peers otel      OpenTelemetry Collector's exporterhelper: queue, batcher, storage
+//	stenolab load … -- peers sketch    5 calls × 5 messages, a call in one request at most, and nothing else
 //	stenolab load … -- peers floor     read, decode, splice, POST, and nothing else
 //
 // It is a module of its own, so that what it depends on never reaches a user
@@ -65,10 +66,11 @@ func run(ctx context.Context, name string, k knobs) error {
 		"bundler": func() (peer, error) { return newBundler(o, k), nil },
 		"elastic": func() (peer, error) { return newElastic(o, k) },
 		"otel":    func() (peer, error) { return newOTel(ctx, o, k, os.Getenv("STENO_SPOOL_DIR")) },
+		"sketch":  func() (peer, error) { return newSketch(o, k), nil },
 		"floor":   func() (peer, error) { return nil, nil },
 	}[name]
 	if open == nil {
-		return fmt.Errorf("peer is %q: must be single, lambda, bundler, elastic, otel or floor", name)
+		return fmt.Errorf("peer is %q: must be single, lambda, bundler, elastic, otel, sketch or floor", name)
 	}
 	p, err := open()
 	if err != nil {
