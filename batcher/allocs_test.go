@@ -13,11 +13,11 @@ import (
 )
 
 // fiveByFive is what fills a request: five calls with five utterances each.
-func fiveByFive(now time.Time) []spool.Record {
-	var rs []spool.Record
+func fiveByFive(now time.Time) []*spool.Record {
+	var rs []*spool.Record
 	for i := range 25 {
 		call := fmt.Sprint("call-", i%5)
-		rs = append(rs, spool.Record{Position: spool.Position(i + 1), Call: call, Speaker: call + "x", Received: now})
+		rs = append(rs, &spool.Record{Position: spool.Position(i + 1), Call: call, Speaker: call + "x", Received: now})
 	}
 	return rs
 }
@@ -40,8 +40,8 @@ func TestPackerAllocations(t *testing.T) {
 	b := newBench(t, limits)
 	rs := fiveByFive(b.now)
 	round := func() {
-		for i := range rs {
-			b.p.add(b.now, &rs[i])
+		for _, r := range rs {
+			b.p.add(b.now, r)
 		}
 		r, due := b.p.next(b.now)
 		if !due || r.Messages() != len(rs) {

@@ -141,7 +141,7 @@ func (b *Batcher) Run(input, hard context.Context) error {
 	defer stopReading()
 	context.AfterFunc(ctx, stopReading)
 
-	records := make(chan []spool.Record) // without room: see read
+	records := make(chan []*spool.Record) // without room: see read
 	g.Go(func() error {
 		defer close(records)
 		return b.read(reading, ctx, records)
@@ -159,8 +159,8 @@ var errLeft = errors.New("left to others")
 // read hands records from the spool to the loop until there are no more to
 // come. It reads into one buffer while the loop takes from the other: that the
 // loop asks for more says that it is done with what it had.
-func (b *Batcher) read(input, ctx context.Context, records chan<- []spool.Record) error {
-	buf, taken := make([]spool.Record, 256), make([]spool.Record, 256)
+func (b *Batcher) read(input, ctx context.Context, records chan<- []*spool.Record) error {
+	buf, taken := make([]*spool.Record, 256), make([]*spool.Record, 256)
 	for {
 		n, err := b.cfg.Spool.Read(input, buf)
 		if n > 0 {
@@ -183,7 +183,7 @@ func (b *Batcher) read(input, ctx context.Context, records chan<- []spool.Record
 
 // loop owns the packer. It returns when records is closed and everything is
 // settled, or when ctx is done and the requests in flight have ended.
-func (b *Batcher) loop(ctx context.Context, g *errgroup.Group, records <-chan []spool.Record) error {
+func (b *Batcher) loop(ctx context.Context, g *errgroup.Group, records <-chan []*spool.Record) error {
 	defer close(b.requests)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -249,10 +249,10 @@ func (b *Batcher) rest(now time.Time) time.Duration {
 
 // take adds what was read, and tells. The mark of a call's end is settled by
 // being taken: it asks only that nothing of the call waits for company.
-func (b *Batcher) take(rs []spool.Record) error {
+func (b *Batcher) take(rs []*spool.Record) error {
 	now := time.Now()
 	for i := range rs {
-		if u := b.packer.add(now, &rs[i]); u != nil {
+		if u := b.packer.add(now, rs[i]); u != nil {
 			b.taken = append(b.taken, u)
 		} else if err := b.cfg.Spool.Settle(spool.Settlement{Position: rs[i].Position}); err != nil {
 			return fmt.Errorf("settle the end of a call: %w", err)

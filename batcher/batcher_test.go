@@ -135,11 +135,11 @@ func start(t *testing.T) *rig {
 func (r *rig) say(call string, n int) {
 	for range n {
 		r.seq[call]++
-		u := spool.Record{
+		u := &spool.Record{
 			Call: call, Speaker: call + "END_USER", MessageID: fmt.Sprintf("%s-%d", call, r.seq[call]),
 			Received: time.Now(), Spoken: time.Now().Add(-400 * time.Millisecond), Message: []byte("{}"),
 		}
-		if err := r.spool.Append(r.t.Context(), []spool.Record{u}); err != nil {
+		if err := r.spool.Append(r.t.Context(), []*spool.Record{u}); err != nil {
 			r.t.Fatal(err)
 		}
 	}
@@ -217,7 +217,7 @@ func TestEndOfCallFlushes(t *testing.T) {
 		r := start(t)
 		begin := time.Now()
 		r.say("a", 2)
-		if err := r.spool.Append(t.Context(), []spool.Record{{Call: "a", Ended: true}}); err != nil {
+		if err := r.spool.Append(t.Context(), []*spool.Record{{Call: "a", Ended: true}}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)

@@ -14,7 +14,7 @@ func deadLetter(now time.Time, s *Settled, sent time.Time) *spool.DeadLetter {
 		return nil
 	}
 	return &spool.DeadLetter{
-		Record: s.Record, Reason: s.Rejected, Words: shortened(s.Words), Attempts: s.Attempts, Ambiguous: s.Ambiguous,
+		Record: *s.Record, Reason: s.Rejected, Words: shortened(s.Words), Attempts: s.Attempts, Ambiguous: s.Ambiguous,
 		Sent: sent, Rejected: now,
 	}
 }

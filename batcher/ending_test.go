@@ -96,7 +96,7 @@ func TestARetriedLetterOfAnEndedCall(t *testing.T) {
 	letter := spool.DeadLetter{ID: 7, Record: spool.Record{Call: "a", Speaker: "x", MessageID: "a1"}}
 	again := letter.Again(b.now)
 	again.Position = 2
-	b.p.add(b.now, &again)
+	b.p.add(b.now, again)
 	b.over("R10: a retry")
 	b.pass(time.Second)
 	b.want("R10: a retry is sent", "a[2]")

@@ -50,7 +50,7 @@ func TestLeaveIdle(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.say("a", 1)
-		n, err := r.spool.Read(context.Background(), make([]spool.Record, 9))
+		n, err := r.spool.Read(context.Background(), make([]*spool.Record, 9))
 		if n != 1 || err != nil {
 			t.Errorf("another reader gets %d, %v, want the one that was said", n, err)
 		}

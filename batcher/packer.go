@@ -108,14 +108,14 @@ func (p *packer) wait() time.Duration {
 }
 
 // add takes what the spool has read, and returns the utterance that it makes of
-// a copy of r; nil: it is the mark of a call's end.
+// r; nil: it is the mark of a call's end.
 func (p *packer) add(now time.Time, r *spool.Record) *Utterance {
 	b := p.calls[r.Call]
 	if r.Ended {
 		p.end(now, r, b)
 		return nil
 	}
-	u := &Utterance{Record: *r}
+	u := &Utterance{Record: r}
 	ended, over := p.after(now, r)
 	if over {
 		p.over = append(p.over, Settled{Utterance: u, Rejected: ReasonCallEnded, Answered: now})

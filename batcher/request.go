@@ -10,7 +10,7 @@ import (
 // Utterance is a record on its way, and what has happened to it so far. It is
 // made once, and the batcher's own: a Sender reads it, until it has answered.
 type Utterance struct {
-	spool.Record
+	*spool.Record
 	Attempts  int  // requests that it has been in
 	Ambiguous bool // one of them may have been stored though no answer said so
 	Late      bool // one of them went when Salesforce may not take it any more: the call had ended seconds before, or Limits.EndGrace had passed since its receipt

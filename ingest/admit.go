@@ -118,7 +118,7 @@ func (c *connection) own(o *opening) *stream {
 
 // arrival is a valid utterance on its way into a turn.
 type arrival struct {
-	record spool.Record
+	record *spool.Record
 	given  bool // the client gave the message id, so it may be known from elsewhere
 	id     messageHash
 }

@@ -24,7 +24,7 @@ func TestAllocations(t *testing.T) {
 	frame := fmt.Appendf(nil, benchUtterance, 1)
 	received := time.Unix(1573503300, 0)
 	var m message
-	f("a frame made into a record", 2, func() { // the message id, Salesforce's message
+	f("a frame made into a record", 3, func() { // itself, the message id, Salesforce's message
 		eachObject(asText(frame), func(text string) (object, more bool) {
 			m = message{}
 			m.read(text)

@@ -82,7 +82,7 @@ func (c *connection) markEnds(t *turn, owner *connection) {
 		call := st.stream.call
 		call.marked = true
 		t.marked = append(t.marked, call)
-		t.records = append(t.records, spool.Record{Org: call.key.org, Call: call.key.key, Ended: true, Received: time.Now()})
+		t.records = append(t.records, &spool.Record{Org: call.key.org, Call: call.key.key, Ended: true, Received: time.Now()})
 	}
 }
 
@@ -99,7 +99,7 @@ func (c *connection) store(t *turn) bool {
 				c.fail(t)
 				return false
 			}
-			clear(t.records) // the spool has copied them
+			clear(t.records) // they are the spool's
 			t.records = t.records[:0]
 		}
 		if c.settle(t) {

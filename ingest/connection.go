@@ -92,7 +92,7 @@ type closing struct {
 // turn is what the reader has taken in since the committer last took a turn.
 type turn struct {
 	steps   []step
-	records []spool.Record
+	records []*spool.Record
 	ids     []place
 	marked  []*call // whose end is marked in records
 }

@@ -157,7 +157,7 @@ func FuzzFrame(f *testing.F) {
 
 // checkRecord checks that what was rendered is canonical JSON that says what
 // the utterance says, and that the utterance is one Salesforce would take.
-func checkRecord(t *testing.T, object string, u utterance, r spool.Record) {
+func checkRecord(t *testing.T, object string, u utterance, r *spool.Record) {
 	t.Helper()
 	var m struct {
 		StartTime     int64  `json:"startTime"`

@@ -410,8 +410,8 @@ func checksum(text string) uint32 { return crc32.ChecksumIEEE([]byte(text)) | 1 
 
 // records renders an utterance of an engine's. It bears the name of its first
 // piece, and says which others it is made of. One that is larger than Salesforce may be given becomes several.
-func (l *leg) records(u *assembly.Utterance, o *opening, told map[string]string, maxContent int) []spool.Record {
-	var records []spool.Record
+func (l *leg) records(u *assembly.Utterance, o *opening, told map[string]string, maxContent int) []*spool.Record {
+	var records []*spool.Record
 	id := u.Pieces[0].ID
 	for i, content := range parts(u.Text, maxContent) {
 		messageID := uuidOf(id)

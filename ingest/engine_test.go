@@ -34,7 +34,7 @@ func (r *rig) said() []string {
 	return all
 }
 
-func spoken(rec spool.Record) string {
+func spoken(rec *spool.Record) string {
 	if rec.Ended {
 		return "end:" + rec.Call
 	}

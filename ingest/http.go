@@ -78,7 +78,7 @@ func (s *Server) answerPost(w http.ResponseWriter, p *post) {
 // post is the utterances of one request.
 type post struct {
 	call    callKeyOf
-	records []spool.Record
+	records []*spool.Record
 	holder  holder // of its message ids, until its outcome is known
 }
 
@@ -157,7 +157,7 @@ func (s *Server) storePost(ctx context.Context, p *post) error {
 
 // beginPost says what of a post is new, and by which ids it is known until its
 // outcome is.
-func (s *Server) beginPost(p *post) (fresh []spool.Record, ids []place, err error) {
+func (s *Server) beginPost(p *post) (fresh []*spool.Record, ids []place, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.registry.call(p.call)
@@ -166,13 +166,12 @@ func (s *Server) beginPost(p *post) (fresh []spool.Record, ids []place, err erro
 		return nil, nil, errTooManyPosts
 	}
 	p.holder = s.registry.holder()
-	for i := range p.records {
-		r := &p.records[i]
+	for _, r := range p.records {
 		if s.registry.seen(c, s.registry.hasher.hash(r.MessageID), p.holder) {
 			s.metrics.duplicates.Inc()
 			continue
 		}
-		fresh = append(fresh, *r)
+		fresh = append(fresh, r)
 		for _, name := range append([]string{r.MessageID}, r.Also...) {
 			id := s.registry.hasher.hash(name)
 			if s.registry.seen(c, id, p.holder) {

@@ -181,7 +181,7 @@ func TestFailureIsForgotten(t *testing.T) {
 	closed := spool.NewMemory()
 	closed.Close()
 	s := New(Config{}, closed, metrics.NewSet(), slog.New(slog.DiscardHandler))
-	p := &post{call: callKeyOf{"", "k"}, records: []spool.Record{{MessageID: "m", Received: time.Now()}}}
+	p := &post{call: callKeyOf{"", "k"}, records: []*spool.Record{{MessageID: "m", Received: time.Now()}}}
 	if err := s.storePost(t.Context(), p); err == nil {
 		t.Error("a closed spool took a post")
 	}

@@ -284,13 +284,13 @@ func (c *client) epoch() string {
 }
 
 // stored reads what is in the spool and was not read before.
-func (r *rig) stored() []spool.Record {
+func (r *rig) stored() []*spool.Record {
 	r.t.Helper()
 	synctest.Wait()
 	done, cancel := context.WithCancel(context.Background())
 	cancel()
-	var all []spool.Record
-	buf := make([]spool.Record, 64)
+	var all []*spool.Record
+	buf := make([]*spool.Record, 64)
 	for {
 		n, err := r.spool.Read(done, buf)
 		all = append(all, buf[:n]...)
@@ -344,15 +344,15 @@ func (r *rig) wantMetric(name, want string) {
 // gateSpool is a spool whose appends wait to be let through.
 type gateSpool struct {
 	*spool.Memory
-	asked chan []spool.Record // an append has come
-	allow chan error          // let it through, or fail it with an error
+	asked chan []*spool.Record // an append has come
+	allow chan error           // let it through, or fail it with an error
 }
 
 func newGateSpool() *gateSpool {
-	return &gateSpool{Memory: spool.NewMemory(), asked: make(chan []spool.Record), allow: make(chan error)}
+	return &gateSpool{Memory: spool.NewMemory(), asked: make(chan []*spool.Record), allow: make(chan error)}
 }
 
-func (g *gateSpool) Append(ctx context.Context, group []spool.Record) error {
+func (g *gateSpool) Append(ctx context.Context, group []*spool.Record) error {
 	select {
 	case g.asked <- group:
 	case <-ctx.Done():
@@ -377,8 +377,8 @@ func (g *gateSpool) pass() int {
 }
 
 // collect lets appends through until none comes, and returns what they had.
-func (g *gateSpool) collect() []spool.Record {
-	var all []spool.Record
+func (g *gateSpool) collect() []*spool.Record {
+	var all []*spool.Record
 	for {
 		synctest.Wait()
 		select {

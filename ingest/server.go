@@ -183,11 +183,10 @@ func (s *Server) Listened() bool { return s.listened.Load() }
 // Settled is told what Salesforce has accepted, and at what time. It tells the
 // streams that asked for it. It never waits: a client that is far behind with
 // reading is told less.
-func (s *Server) Settled(at time.Time, delivered []spool.Record) {
+func (s *Server) Settled(at time.Time, delivered []*spool.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := range delivered {
-		r := &delivered[i]
+	for _, r := range delivered {
 		st := s.registry.streams[r.Stream]
 		if st == nil || st.owner == nil || !st.opening.delivered || st.epoch != r.Epoch {
 			continue
@@ -307,7 +306,7 @@ func (s *Server) refuseHandshake(w http.ResponseWriter, _ *http.Request, status 
 
 // append stores a group, and logs when the spool stops taking them and when it
 // takes them again.
-func (s *Server) append(ctx context.Context, group []spool.Record) error {
+func (s *Server) append(ctx context.Context, group []*spool.Record) error {
 	err := s.spool.Append(ctx, group)
 	if failing := err != nil; s.failing.Swap(failing) != failing {
 		if failing {

@@ -13,14 +13,14 @@ import (
 func TestSpareTurnIsEmpty(t *testing.T) {
 	s := New(Config{}, spool.NewMemory(), metrics.NewSet(), slog.New(slog.DiscardHandler))
 	c := s.newConnection(nil)
-	said := spool.Record{Call: "k", MessageID: "m", Message: []byte("{}")}
-	used := turn{steps: []step{{body: []byte(pong)}}, records: []spool.Record{said, said, said}}
+	said := &spool.Record{Call: "k", MessageID: "m", Message: []byte("{}")}
+	used := turn{steps: []step{{body: []byte(pong)}}, records: []*spool.Record{said, said, said}}
 	if !c.store(&used) {
 		t.Fatal("the turn was not stored")
 	}
 	s.spares.putTurn(&used)
-	empty := func(r spool.Record) bool { return r.Call == "" && r.MessageID == "" && r.Message == nil }
-	if left := used.records[:3]; len(used.records) != 0 || slices.ContainsFunc(left, func(r spool.Record) bool { return !empty(r) }) || used.steps[0].body != nil {
+	isThere := func(r *spool.Record) bool { return r != nil }
+	if left := used.records[:3]; len(used.records) != 0 || slices.ContainsFunc(left, isThere) || used.steps[0].body != nil {
 		t.Errorf("%d records are left, of which there is %+v, and %+v", len(used.records), left, used.steps)
 	}
 }

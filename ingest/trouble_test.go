@@ -24,7 +24,7 @@ type flakySpool struct {
 	fail atomic.Int32 // how many of the next appends fail
 }
 
-func (s *flakySpool) Append(ctx context.Context, group []spool.Record) error {
+func (s *flakySpool) Append(ctx context.Context, group []*spool.Record) error {
 	time.Sleep(5 * time.Millisecond)
 	if s.fail.Load() > 0 {
 		s.fail.Add(-1)

@@ -100,8 +100,8 @@ func speech(v value, maxContent int) *fault {
 
 // record is what the spool keeps of the utterance. The caller adds the seq and
 // epoch where there are any.
-func (u *utterance) record(o *opening, messageID string, received time.Time) spool.Record {
-	return spool.Record{
+func (u *utterance) record(o *opening, messageID string, received time.Time) *spool.Record {
+	return &spool.Record{
 		Org: o.id.Org, Call: o.call, Stream: o.id,
 		MessageID: messageID, Speaker: u.speaker.participantID, Urgent: u.urgent,
 		Spoken: time.UnixMilli(u.end), Received: received, Message: u.render(messageID),

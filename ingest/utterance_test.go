@@ -24,7 +24,7 @@ func TestRecord(t *testing.T) {
 		read := time.Now()
 		c.send(`{"type":"utterance","stream":"leg-1","seq":1,"channel":"1","messageId":"m-1","startOffset":4910,"endOffset":7620,"content":"Good \"morning\" \u00e9\n","urgent":true}`)
 		c.expect(ack("leg-1", 1))
-		want := spool.Record{
+		want := &spool.Record{
 			Position: 1, Org: "acme", Call: "first",
 			Stream: spool.StreamID{Org: "acme", Call: "second", ID: "leg-1"}, Epoch: epoch, Seq: 1,
 			MessageID: "m-1", Speaker: "005xx000001Sv6A", Urgent: true,
@@ -281,7 +281,7 @@ func TestDelivered(t *testing.T) {
 		c.next() // an ack each
 		c.next()
 		records := r.stored()
-		r.server.Settled(time.Now().Add(212*time.Millisecond), append(records, spool.Record{Call: "k", Ended: true}, spool.Record{Call: "over HTTP"}))
+		r.server.Settled(time.Now().Add(212*time.Millisecond), append(records, &spool.Record{Call: "k", Ended: true}, &spool.Record{Call: "over HTTP"}))
 		c.expect(`{"type":"delivered","stream":"a","seq":1,"latencyMs":212}`)
 		c.quiet()
 		records[0].Epoch = "of an earlier life"

@@ -11,7 +11,10 @@ import (
 func TestAllocations(t *testing.T) {
 	const size = 25
 	s := spool.NewMemory()
-	group, buf, settled := make([]spool.Record, size), make([]spool.Record, size), make([]spool.Settlement, size)
+	group, buf, settled := make([]*spool.Record, size), make([]*spool.Record, size), make([]spool.Settlement, size)
+	for i := range group {
+		group[i] = new(spool.Record)
+	}
 	round := func() {
 		if err := s.Append(t.Context(), group); err != nil {
 			t.Fatal(err)

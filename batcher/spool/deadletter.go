@@ -84,11 +84,11 @@ func (f LetterFilter) Passes(d *DeadLetter) bool {
 // Seq is the letter's number: so a spool that was interrupted between the two
 // steps of a retry finds out. It counts as received now, since it was not
 // waiting all the while.
-func (d *DeadLetter) Again(now time.Time) Record {
+func (d *DeadLetter) Again(now time.Time) *Record {
 	r := d.Record
 	r.Stream, r.Epoch, r.Seq = StreamID{Org: r.Org, Call: r.Call}, "", uint64(d.ID)
 	r.Urgent, r.Received = false, now
-	return r
+	return &r
 }
 
 // Retried is the number of the dead letter that the record is a retry of; 0: of

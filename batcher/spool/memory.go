@@ -29,9 +29,10 @@ type Memory struct {
 	appended chan struct{} // size 1: a token says that Read has something to do
 }
 
-// slot is one record and whether it is settled.
+// slot is one record and whether it is settled: then it is nil, unless it is a
+// mark.
 type slot struct {
-	record  Record
+	record  *Record
 	settled bool
 }
 
@@ -72,7 +73,7 @@ func NewMemory() *Memory {
 }
 
 // Append stores the group. In memory it is as safe at once as it will ever be.
-func (m *Memory) Append(ctx context.Context, group []Record) error {
+func (m *Memory) Append(ctx context.Context, group []*Record) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -85,7 +86,7 @@ func (m *Memory) Append(ctx context.Context, group []Record) error {
 	return nil
 }
 
-func (m *Memory) append(group []Record) {
+func (m *Memory) append(group []*Record) {
 	for _, r := range group {
 		r.Position = m.base + Position(m.queue.len())
 		m.queue.push(slot{record: r})
@@ -106,8 +107,8 @@ func (m *Memory) wake() {
 	}
 }
 
-// Read copies the oldest records that it has not returned yet into buf.
-func (m *Memory) Read(ctx context.Context, buf []Record) (int, error) {
+// Read puts the oldest records that it has not returned yet into buf.
+func (m *Memory) Read(ctx context.Context, buf []*Record) (int, error) {
 	for {
 		n, closed := m.take(buf)
 		switch {
@@ -125,7 +126,7 @@ func (m *Memory) Read(ctx context.Context, buf []Record) (int, error) {
 	}
 }
 
-func (m *Memory) take(buf []Record) (n int, closed bool) {
+func (m *Memory) take(buf []*Record) (n int, closed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for n < len(buf) && m.read < m.queue.len() {
@@ -175,7 +176,7 @@ func (m *Memory) settle(s Settlement) error {
 	}
 	m.account.Bytes -= uint64(len(at.record.Message))
 	m.pending--
-	at.record = Record{Position: s.Position}
+	at.record = nil
 	return nil
 }
 

@@ -116,7 +116,7 @@ func (l memoryLetters) Retry(_ context.Context, ids ...LetterID) (int, error) {
 		return 0, ErrClosed
 	}
 	now := time.Now()
-	var again []Record
+	var again []*Record
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
 		if d, ok := l.m.letters.get(id); ok {
 			again = append(again, d.Again(now))

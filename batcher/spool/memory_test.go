@@ -18,8 +18,11 @@ func BenchmarkMemory(b *testing.B) {
 		b.Run(fmt.Sprintf("group=%d", size), func(b *testing.B) {
 			b.ReportAllocs()
 			s := spool.NewMemory()
-			group := make([]spool.Record, size)
-			buf := make([]spool.Record, size)
+			group := make([]*spool.Record, size)
+			for i := range group {
+				group[i] = new(spool.Record)
+			}
+			buf := make([]*spool.Record, size)
 			settled := make([]spool.Settlement, size)
 			for b.Loop() {
 				if err := s.Append(b.Context(), group); err != nil {

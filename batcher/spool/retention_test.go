@@ -17,14 +17,14 @@ func rejected(t *testing.T, n int) *spool.Memory {
 	t.Helper()
 	s := spool.NewMemory()
 	for i := range n {
-		r := spool.Record{Call: "a", MessageID: fmt.Sprint(i), Message: make([]byte, 100)}
-		if err := s.Append(t.Context(), []spool.Record{r}); err != nil {
+		r := &spool.Record{Call: "a", MessageID: fmt.Sprint(i), Message: make([]byte, 100)}
+		if err := s.Append(t.Context(), []*spool.Record{r}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Read(t.Context(), []spool.Record{{}}); err != nil {
+		if _, err := s.Read(t.Context(), []*spool.Record{{}}); err != nil {
 			t.Fatal(err)
 		}
-		d := &spool.DeadLetter{Record: r, Reason: "invalid", Rejected: minute(i)}
+		d := &spool.DeadLetter{Record: *r, Reason: "invalid", Rejected: minute(i)}
 		if err := s.Settle(spool.Settlement{Position: spool.Position(i + 1), Rejected: "invalid", Dead: d}); err != nil {
 			t.Fatal(err)
 		}

@@ -32,18 +32,19 @@ type Spool interface {
 	// stored: whoever sends it again must use the same stream, seq and
 	// message id.
 	//
-	// The records' Position is set by the spool. It keeps what they hold: the
-	// caller must not change the bytes of Message afterwards, or what else a
-	// record points to. The group itself is the caller's again once Append has
-	// returned nil.
-	Append(ctx context.Context, group []Record) error
+	// The records are the spool's from then on: it sets their Position, and Read
+	// may return the same ones. Nobody changes them any more, nor what they point
+	// to. The group itself is the caller's again once Append has returned nil.
+	Append(ctx context.Context, group []*Record) error
 
-	// Read waits until there are records that it has not returned yet, and
-	// copies the oldest into buf, in the order of Append. The first Read after
+	// Read waits until there are records that it has not returned yet, and puts
+	// the oldest into buf, in the order of Append. The first Read after
 	// opening starts at the oldest record that is not settled. A done ctx ends
 	// the waiting, not the reading: what is there is returned first, so a
-	// reader that drains reads until it gets ctx's error.
-	Read(ctx context.Context, buf []Record) (int, error)
+	// reader that drains reads until it gets ctx's error. A record is the
+	// reader's to look at for as long as it likes: the spool lets go of it when
+	// it is settled.
+	Read(ctx context.Context, buf []*Record) (int, error)
 
 	// Settle records what became of records that were read, in any order. A
 	// settled record's text is gone, unless a dead letter keeps it. It does not

@@ -140,9 +140,9 @@ func play(t *testing.T, calls []workload.Call, r run, spools []*spool.Memory) (a
 	begin := time.Now()
 	for a := range workload.Play(calls, workload.PlayOptions{Concurrent: r.calls, Seed: 1, Duration: r.duration, RandomPhase: true}) {
 		time.Sleep(time.Until(begin.Add(a.At)))
-		u := spool.Record{Call: fmt.Sprint(a.Call), Speaker: a.Role.String(), Received: time.Now(), Spoken: begin.Add(a.To)}
+		u := &spool.Record{Call: fmt.Sprint(a.Call), Speaker: a.Role.String(), Received: time.Now(), Spoken: begin.Add(a.To)}
 		arrivals = append(arrivals, pack.Arrival{At: u.Received, Call: u.Call, Speaker: u.Speaker})
-		if err := spools[cluster.PartitionOf("", u.Call, len(spools)).Number].Append(t.Context(), []spool.Record{u}); err != nil {
+		if err := spools[cluster.PartitionOf("", u.Call, len(spools)).Number].Append(t.Context(), []*spool.Record{u}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -67,19 +67,19 @@ func rejected(t *testing.T) string {
 	} {
 		spoken := at.Add(time.Duration(i) * 4 * time.Second)
 		id := fmt.Sprintf("%s-%d", l.call, 17+i)
-		r := spool.Record{
+		r := &spool.Record{
 			Call: l.call, Stream: spool.StreamID{Call: l.call, ID: "leg-1"}, Epoch: "e", Seq: uint64(17 + i), MessageID: id, Received: spoken.Add(1900 * time.Millisecond),
 			Message: fmt.Appendf(nil, `{"startTime":%d,"endTime":%d,"participantId":%q,"messageId":%q,"senderType":%q,"content":%q}`,
 				spoken.UnixMilli(), spoken.UnixMilli()+1600, l.call+l.sender, id, l.sender, l.text),
 		}
-		if err := s.Append(t.Context(), []spool.Record{r}); err != nil {
+		if err := s.Append(t.Context(), []*spool.Record{r}); err != nil {
 			t.Fatal(err)
 		}
-		read := make([]spool.Record, 1)
+		read := make([]*spool.Record, 1)
 		if _, err := s.Read(t.Context(), read); err != nil {
 			t.Fatal(err)
 		}
-		d := &spool.DeadLetter{Record: read[0], Reason: l.reason, Words: l.words, Attempts: 1, Sent: r.Received.Add(100 * time.Millisecond), Rejected: r.Received.Add(300 * time.Millisecond)}
+		d := &spool.DeadLetter{Record: *read[0], Reason: l.reason, Words: l.words, Attempts: 1, Sent: r.Received.Add(100 * time.Millisecond), Rejected: r.Received.Add(300 * time.Millisecond)}
 		if err := s.Settle(spool.Settlement{Position: read[0].Position, Rejected: l.reason, Dead: d}); err != nil {
 			t.Fatal(err)
 		}

@@ -193,7 +193,7 @@ func (c *cluster) dial(ctx context.Context, network, address string) (net.Conn, 
 // said is what a partition's spool holds of a call, in order.
 func (c *cluster) said(p int) map[string][]string {
 	said := map[string][]string{}
-	buf := make([]spool.Record, 100)
+	buf := make([]*spool.Record, 100)
 	done, over := context.WithCancel(context.Background())
 	over()
 	for {

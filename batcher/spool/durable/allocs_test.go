@@ -11,9 +11,9 @@ import (
 // of these shows in the gate.
 func TestAllocations(t *testing.T) {
 	now := time.Unix(1573503300, 999_999_999)
-	group := make([]spool.Record, 25)
+	group := make([]*spool.Record, 25)
 	for i := range group {
-		group[i] = spool.Record{
+		group[i] = &spool.Record{
 			Org: "acme", Call: "b09955ce-03be", Stream: spool.StreamID{Org: "acme", Call: "another", ID: "leg-1"}, Epoch: "7f3a", Seq: 1 << 40,
 			MessageID: "57904eb6-5352-4c5e", Speaker: "b09955ceEND_USER", Also: []string{"a", "b"}, Urgent: true, Spoken: now, Received: now,
 			Message: []byte(`{"content":"Good morning, you are through to the clinic"}`),
@@ -24,8 +24,8 @@ func TestAllocations(t *testing.T) {
 		t.Errorf("a group of %d records costs %v allocations to encode, want 1", len(group), got)
 	}
 	size := 0
-	for i := range group {
-		size += recordHeader + sizeBound(&group[i])
+	for _, r := range group {
+		size += recordHeader + sizeBound(r)
 	}
 	if len(encoded) > size {
 		t.Errorf("the group is %d bytes long, above its bound of %d", len(encoded), size)

@@ -37,14 +37,17 @@ func appendAll(b *testing.B, s spool.Spool, appenders, size int) []time.Duration
 	b.ResetTimer()
 	for a := range appenders {
 		wg.Go(func() {
-			group := make([]spool.Record, size)
-			for i := range group {
-				group[i] = record(fmt.Sprint("call-", a), uint64(i+1))
-				group[i].Message = make([]byte, 300)
+			said, group := make([]spool.Record, size), make([]*spool.Record, size)
+			for i := range said {
+				said[i] = *record(fmt.Sprint("call-", a), uint64(i+1))
+				said[i].Message = make([]byte, 300)
 			}
 			for i := a; i < b.N; i += appenders {
+				for i := range said {
+					group[i] = new(said[i])
+				}
 				begun := time.Now()
-				if err := s.Append(b.Context(), slices.Clone(group)); err != nil {
+				if err := s.Append(b.Context(), group); err != nil {
 					b.Error(err)
 					return
 				}
@@ -94,7 +97,7 @@ func speakPaced(b *testing.B, s spool.Spool, age time.Duration) []time.Duration 
 				<-time.After(time.Until(due))
 				r := record(fmt.Sprint("call-", call), uint64(i/calls+1))
 				r.Received = due.Add(-age)
-				if err := s.Append(b.Context(), []spool.Record{r}); err != nil {
+				if err := s.Append(b.Context(), []*spool.Record{r}); err != nil {
 					b.Error(err)
 					return
 				}
@@ -110,7 +113,7 @@ func speakPaced(b *testing.B, s spool.Spool, age time.Duration) []time.Duration 
 // settleAllButOne leaves one call waiting, for the packing to have something to
 // copy.
 func settleAllButOne(ctx context.Context, s spool.Spool) {
-	buf := make([]spool.Record, 256)
+	buf := make([]*spool.Record, 256)
 	for {
 		n, err := s.Read(ctx, buf)
 		for _, r := range buf[:n] {

@@ -12,7 +12,7 @@ import (
 )
 
 // anyRecord draws a record; times are whole nanoseconds without a zone.
-func anyRecord(t *rapid.T) spool.Record {
+func anyRecord(t *rapid.T) *spool.Record {
 	word := rapid.StringN(0, 8, 40)
 	at := func(label string) time.Time {
 		if rapid.Bool().Draw(t, label+" is zero") {
@@ -20,7 +20,7 @@ func anyRecord(t *rapid.T) spool.Record {
 		}
 		return time.Unix(rapid.Int64Range(-1e9, 4e9).Draw(t, label), rapid.Int64Range(0, 1e9-1).Draw(t, label+" ns"))
 	}
-	r := spool.Record{
+	r := &spool.Record{
 		Org: word.Draw(t, "org"), Call: word.Draw(t, "call"), Ended: rapid.Bool().Draw(t, "ended"),
 		Stream: spool.StreamID{Org: word.Draw(t, "stream org"), Call: word.Draw(t, "stream call"), ID: word.Draw(t, "stream")},
 		Epoch:  word.Draw(t, "epoch"), Seq: rapid.Uint64().Draw(t, "seq"), MessageID: word.Draw(t, "id"), Speaker: word.Draw(t, "speaker"),
@@ -36,10 +36,10 @@ func anyRecord(t *rapid.T) spool.Record {
 	return r
 }
 
-func frameOf(rs []spool.Record, h header) []byte {
+func frameOf(rs []*spool.Record, h header) []byte {
 	b := beginFrame(nil)
-	for i := range rs {
-		b = appendToFrame(b, &rs[i])
+	for _, r := range rs {
+		b = appendToFrame(b, r)
 	}
 	endFrame(b, h)
 	return b
@@ -57,7 +57,7 @@ func same(a, b spool.Record) bool {
 // something else.
 func TestFramesComeBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		rs := make([]spool.Record, rapid.IntRange(1, 5).Draw(t, "records"))
+		rs := make([]*spool.Record, rapid.IntRange(1, 5).Draw(t, "records"))
 		h := header{writer: rapid.Uint64().Draw(t, "writer"), first: spool.Position(rapid.Uint64Range(1, 1e12).Draw(t, "first")), count: uint32(len(rs))}
 		for i := range rs {
 			rs[i] = anyRecord(t)
@@ -76,7 +76,7 @@ func TestFramesComeBack(t *testing.T) {
 
 // wholeRecords counts what can be read of a frame. All of it must be as it was
 // written.
-func wholeRecords(t *rapid.T, b []byte, want []spool.Record) (n int) {
+func wholeRecords(t *rapid.T, b []byte, want []*spool.Record) (n int) {
 	h, body, err := parseHeader(b)
 	if err != nil {
 		return 0
@@ -86,8 +86,8 @@ func wholeRecords(t *rapid.T, b []byte, want []spool.Record) (n int) {
 			continue
 		}
 		i := int(p - want[0].Position)
-		if i >= len(want) || !same(v.record(p), want[i]) {
-			t.Fatalf("position %d came back as %+v, want %+v", p, v.record(p), want[i])
+		if i >= len(want) || !same(*v.record(p), *want[i]) {
+			t.Fatalf("position %d came back as %+v, want %+v", p, *v.record(p), *want[i])
 		}
 		n++
 	}
@@ -97,8 +97,8 @@ func wholeRecords(t *rapid.T, b []byte, want []spool.Record) (n int) {
 // A program that does not know flagAlso refuses a frame that has it, and reads
 // all others.
 func TestFrameVersion(t *testing.T) {
-	plain, also := spool.Record{Call: "a", MessageID: "m", Message: []byte("{}")}, spool.Record{Call: "a", MessageID: "n", Also: []string{"o"}}
-	f := func(want byte, rs ...spool.Record) {
+	plain, also := &spool.Record{Call: "a", MessageID: "m", Message: []byte("{}")}, &spool.Record{Call: "a", MessageID: "n", Also: []string{"o"}}
+	f := func(want byte, rs ...*spool.Record) {
 		t.Helper()
 		if b := frameOf(rs, header{first: 1, count: uint32(len(rs))}); b[4] != want {
 			t.Errorf("a frame of %+v has version %d, want %d", rs, b[4], want)
@@ -108,7 +108,7 @@ func TestFrameVersion(t *testing.T) {
 	f(1, plain, plain)
 	f(2, plain, also)
 	f(2, also, plain)
-	b := frameOf([]spool.Record{also}, header{first: 1, count: 1})
+	b := frameOf([]*spool.Record{also}, header{first: 1, count: 1})
 	b[4] = frameVersion + 1
 	if _, _, err := parseHeader(b); err == nil {
 		t.Error("a frame of a later version is read")
@@ -116,10 +116,10 @@ func TestFrameVersion(t *testing.T) {
 }
 
 func FuzzFrame(f *testing.F) {
-	r := spool.Record{Call: "a", Stream: spool.StreamID{Call: "a", ID: "s"}, Seq: 1, MessageID: "m", Received: time.Unix(1, 2), Message: []byte("{}")}
-	f.Add(frameOf([]spool.Record{r, {Call: "a", Ended: true}}, header{first: 1, count: 2}))
+	r := &spool.Record{Call: "a", Stream: spool.StreamID{Call: "a", ID: "s"}, Seq: 1, MessageID: "m", Received: time.Unix(1, 2), Message: []byte("{}")}
+	f.Add(frameOf([]*spool.Record{r, {Call: "a", Ended: true}}, header{first: 1, count: 2}))
 	r.Also = []string{"n", "o"}
-	f.Add(frameOf([]spool.Record{r, r}, header{first: 1, count: 2}))
+	f.Add(frameOf([]*spool.Record{r, r}, header{first: 1, count: 2}))
 	f.Add([]byte("STNF"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, body, err := parseHeader(b)

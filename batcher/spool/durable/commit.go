@@ -11,7 +11,7 @@ import (
 
 // group is one Append that waits. Its records are the caller's until done.
 type group struct {
-	records []spool.Record
+	records []*spool.Record
 	encoded []byte // every record behind its length and checksum
 	started bool   // guarded by the spool's mu: part of the frame under way
 	done    chan error
@@ -20,7 +20,7 @@ type group struct {
 var errInspected = errors.New("the spool is open for inspection only")
 
 // Append waits until the frame that the group goes into is safe.
-func (s *Spool) Append(ctx context.Context, records []spool.Record) error {
+func (s *Spool) Append(ctx context.Context, records []*spool.Record) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -77,7 +77,7 @@ func (s *Spool) withdraw(g *group) bool {
 type frame struct {
 	header
 	groups  []*group
-	records []spool.Record
+	records []*spool.Record
 	data    []byte
 }
 
@@ -143,8 +143,8 @@ func (s *Spool) next(f *frame) bool {
 		for _, r := range g.records {
 			position++
 			r.Position = position
-			f.records = append(f.records, r)
 		}
+		f.records = append(f.records, g.records...)
 	}
 	if n == 0 {
 		return false
@@ -269,8 +269,7 @@ func (s *Spool) commit(seq uint64, f *frame) {
 	s.mu.Lock()
 	s.ledger.commit(seq, f.records)
 	at := stored{seq: seq, first: f.first, last: f.last(), bytes: len(f.data), present: uint64(f.count)}
-	for i := range f.records {
-		r := &f.records[i]
+	for _, r := range f.records {
 		if !r.Ended {
 			at.oldest, at.newest = earlier(at.oldest, r.Received), later(at.newest, r.Received)
 		}

@@ -117,7 +117,7 @@ func (l deadLetters) find(ctx context.Context, ids []spool.LetterID) (there []sp
 // which must not be cut short by ctx: then they would be in two places.
 func (l deadLetters) retry(ctx context.Context, letters []spool.DeadLetter) (retried int, err error) {
 	for len(letters) > 0 {
-		var records []spool.Record
+		var records []*spool.Record
 		var ids []spool.LetterID
 		now, size := time.Now(), 0
 		for _, d := range letters {

@@ -16,7 +16,7 @@ func BenchmarkDeadLetters(b *testing.B) {
 	kept := uint64(0)
 	keep := func(n uint64) {
 		for from := uint64(0); from < n; from += 200 {
-			var group []spool.Record
+			var group []*spool.Record
 			for i := range min(200, n-from) {
 				group = append(group, record("a", from+i+1))
 			}

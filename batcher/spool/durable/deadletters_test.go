@@ -19,17 +19,17 @@ import (
 )
 
 // reject rejects what is there, and waits until the letters are on the disk.
-func reject(t testing.TB, s *durable.Spool, rs []spool.Record) {
+func reject(t testing.TB, s *durable.Spool, rs []*spool.Record) {
 	t.Helper()
 	before := len(letters(t, s))
 	rejectUnkept(t, s, rs)
 	awaitThat(t, "the letters are kept", func() bool { return len(letters(t, s)) == before+len(rs) })
 }
 
-func rejectUnkept(t testing.TB, s *durable.Spool, rs []spool.Record) {
+func rejectUnkept(t testing.TB, s *durable.Spool, rs []*spool.Record) {
 	t.Helper()
 	for _, r := range rs {
-		d := &spool.DeadLetter{Record: r, Reason: "invalid", Words: "400 no to " + string(r.Message), Attempts: 2, Rejected: time.Now()}
+		d := &spool.DeadLetter{Record: *r, Reason: "invalid", Words: "400 no to " + string(r.Message), Attempts: 2, Rejected: time.Now()}
 		if err := s.Settle(spool.Settlement{Position: r.Position, Rejected: "invalid", Dead: d}); err != nil {
 			t.Fatal(err)
 		}
@@ -395,7 +395,7 @@ func TestNothingIsReadWhileTooManyLettersWait(t *testing.T) {
 	refuseLetters(t, url)
 	const all, atMost = 10_500, 10_000
 	for n := range uint64(all / 500) {
-		var group []spool.Record
+		var group []*spool.Record
 		for i := range uint64(500) {
 			group = append(group, record("a", n*500+i+1))
 		}
@@ -423,11 +423,11 @@ func TestNothingIsReadWhileTooManyLettersWait(t *testing.T) {
 }
 
 // drain100 reads at most a hundred of what is there.
-func drain100(t testing.TB, s spool.Spool) []spool.Record {
+func drain100(t testing.TB, s spool.Spool) []*spool.Record {
 	t.Helper()
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
-	buf := make([]spool.Record, 100)
+	buf := make([]*spool.Record, 100)
 	n, err := s.Read(done, buf)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		t.Fatal(err)

@@ -22,7 +22,7 @@ import (
 func longAgo(t testing.TB, s spool.Spool, n uint64, calls ...string) {
 	t.Helper()
 	for i := uint64(1); i <= n; i++ {
-		var group []spool.Record
+		var group []*spool.Record
 		for _, call := range calls {
 			r := record(call, i)
 			r.Received = time.Now().Add(-time.Hour)
@@ -77,7 +77,7 @@ func TestSettledTextIsErasedBehindACallThatWaits(t *testing.T) {
 	longAgo(t, s, 50, "a", "stuck-too", "b")
 	for _, r := range drain(t, s) {
 		if r.Call == "a" || r.Call == "b" {
-			settle(t, s, []spool.Record{r}, "")
+			settle(t, s, []*spool.Record{r}, "")
 		}
 	}
 	say(t, s, 1, 10, "live")
@@ -96,7 +96,7 @@ func TestSettledTextIsErasedBehindACallThatWaits(t *testing.T) {
 	if st := s.Stats(); st.Lost != 0 || len(st.Damage) != 0 {
 		t.Errorf("stats after a restart %+v: what was erased is no damage", st)
 	}
-	of := map[string][]spool.Record{}
+	of := map[string][]*spool.Record{}
 	for _, r := range drain(t, s) {
 		of[r.Call] = append(of[r.Call], r)
 	}
@@ -160,7 +160,7 @@ func TestPackingKeepsWhatWaits(t *testing.T) {
 		}
 		s := open()
 		defer func() { closeIt(t, s) }()
-		said, waiting, owed := map[string]uint64{}, 0, []spool.Record{}
+		said, waiting, owed := map[string]uint64{}, 0, []*spool.Record{}
 		settled := map[string]bool{}
 		calls := []string{"a", "b", "c", "d"}
 		rt.Repeat(map[string]func(*rapid.T){
@@ -169,13 +169,13 @@ func TestPackingKeepsWhatWaits(t *testing.T) {
 					call := rapid.SampledFrom(calls).Draw(rt, "call")
 					said[call]++
 					waiting++
-					if err := s.Append(t.Context(), []spool.Record{record(call, said[call])}); err != nil {
+					if err := s.Append(t.Context(), []*spool.Record{record(call, said[call])}); err != nil {
 						rt.Fatal(err)
 					}
 				}
 			},
 			"read": func(rt *rapid.T) {
-				buf := make([]spool.Record, rapid.IntRange(1, 50).Draw(rt, "records"))
+				buf := make([]*spool.Record, rapid.IntRange(1, 50).Draw(rt, "records"))
 				if waiting > len(owed) {
 					n, err := s.Read(t.Context(), buf)
 					if err != nil {
@@ -192,7 +192,7 @@ func TestPackingKeepsWhatWaits(t *testing.T) {
 					settled[i.MessageID] = true
 					waiting--
 				}
-				owed = slices.DeleteFunc(owed, func(r spool.Record) bool { return settled[r.MessageID] })
+				owed = slices.DeleteFunc(owed, func(r *spool.Record) bool { return settled[r.MessageID] })
 			},
 			"tidy": func(*rapid.T) { durable.TidyNow(s) },
 			"open anew": func(rt *rapid.T) {
@@ -216,7 +216,7 @@ func TestPackingKeepsWhatWaits(t *testing.T) {
 }
 
 // wantRest checks that rs are all that was said and not settled, in order.
-func wantRest(rt *rapid.T, rs []spool.Record, said map[string]uint64, settled map[string]bool) {
+func wantRest(rt *rapid.T, rs []*spool.Record, said map[string]uint64, settled map[string]bool) {
 	rt.Helper()
 	of := map[string][]string{}
 	for _, r := range rs {
@@ -243,7 +243,7 @@ func TestReaderOutlivesThePackingOfItsSegment(t *testing.T) {
 	for n := uint64(1); n <= 20; n++ { // two pages
 		r := record("a", n)
 		r.Message = bytes.Repeat([]byte("x"), 100<<10)
-		if err := s.Append(t.Context(), []spool.Record{r}); err != nil {
+		if err := s.Append(t.Context(), []*spool.Record{r}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -269,13 +269,13 @@ func TestFullSpoolMakesRoomBehindACallThatWaits(t *testing.T) {
 	defer closeIt(t, s)
 	say(t, s, 1, 1, "stuck")
 	stuck := drain(t, s)
-	big := func(n uint64) spool.Record {
+	big := func(n uint64) *spool.Record {
 		r := record("a", n)
 		r.Message = fmt.Appendf(nil, `{"content":"%0*d"}`, 20<<10, n)
 		return r
 	}
 	for n := uint64(1); n <= 30; n++ {
-		if err := s.Append(t.Context(), []spool.Record{big(n)}); err != nil {
+		if err := s.Append(t.Context(), []*spool.Record{big(n)}); err != nil {
 			t.Fatal(err)
 		}
 		settle(t, s, drain(t, s), "")
@@ -294,7 +294,7 @@ func TestCrashWhileTheOldSegmentIsDeleted(t *testing.T) {
 		say(t, s, 1, 20, "a", "b")
 		for _, r := range drain(t, s) {
 			if r.Call == "a" {
-				settle(t, s, []spool.Record{r}, "")
+				settle(t, s, []*spool.Record{r}, "")
 			}
 		}
 		old := filepath.Join("jetstream", "$G", "streams", "STENO_SPOOL")
@@ -350,7 +350,7 @@ func TestSegmentThatIsNotFoundIsDamage(t *testing.T) {
 func TestPackingASparseFrameLosesNothing(t *testing.T) {
 	dir := t.TempDir()
 	s := openAt(t, dir)
-	var group []spool.Record
+	var group []*spool.Record
 	for n := range uint64(1000) {
 		r := record("a", n+1)
 		if n%40 == 0 {
@@ -364,7 +364,7 @@ func TestPackingASparseFrameLosesNothing(t *testing.T) {
 	}
 	for _, r := range drain(t, s) {
 		if r.Call == "a" {
-			settle(t, s, []spool.Record{r}, "")
+			settle(t, s, []*spool.Record{r}, "")
 		}
 	}
 	durable.TidyNow(s)
@@ -372,7 +372,7 @@ func TestPackingASparseFrameLosesNothing(t *testing.T) {
 	s = openAt(t, dir)
 	defer closeIt(t, s)
 	say(t, s, 1, 5, "live")
-	of := map[string][]spool.Record{}
+	of := map[string][]*spool.Record{}
 	for _, r := range drain(t, s) {
 		of[r.Call] = append(of[r.Call], r)
 	}

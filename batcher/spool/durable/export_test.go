@@ -83,12 +83,12 @@ func StopStore(s *Spool) { s.in.stop() }
 
 // StoreUnacknowledged leaves the next frame in the store as a failed sync does:
 // it is in the file and not in the books.
-func StoreUnacknowledged(t *testing.T, s *Spool, r spool.Record) {
+func StoreUnacknowledged(t *testing.T, s *Spool, r *spool.Record) {
 	t.Helper()
 	s.mu.Lock()
 	h := header{writer: s.writer, first: s.ledger.last + 1, count: 1}
 	s.mu.Unlock()
-	data := appendToFrame(beginFrame(nil), &r)
+	data := appendToFrame(beginFrame(nil), r)
 	endFrame(data, h)
 	if _, err := s.store.publish(t.Context(), s.subject(0), h.id(), data); err != nil {
 		t.Fatal(err)

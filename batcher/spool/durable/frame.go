@@ -78,14 +78,14 @@ func appendToFrame(b []byte, r *spool.Record) []byte {
 }
 
 // encodeGroup is a group's records as they stand in a frame.
-func encodeGroup(records []spool.Record) []byte {
+func encodeGroup(records []*spool.Record) []byte {
 	size := 0
-	for i := range records {
-		size += recordHeader + sizeBound(&records[i])
+	for _, r := range records {
+		size += recordHeader + sizeBound(r)
 	}
 	b := make([]byte, 0, size)
-	for i := range records {
-		b = appendToFrame(b, &records[i])
+	for _, r := range records {
+		b = appendToFrame(b, r)
 	}
 	return b
 }

@@ -83,10 +83,10 @@ func TestLostLeaseEndsAppends(t *testing.T) {
 	if _, err := kv.Put(t.Context(), "daemon", []byte("process 2 on another machine")); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := s.Read(t.Context(), make([]spool.Record, 1)); n != 0 || !errors.Is(err, durable.ErrHeld) || !strings.Contains(err.Error(), "another machine") {
+	if n, err := s.Read(t.Context(), make([]*spool.Record, 1)); n != 0 || !errors.Is(err, durable.ErrHeld) || !strings.Contains(err.Error(), "another machine") {
 		t.Errorf("Read = %d, %v, want ErrHeld by another machine", n, err)
 	}
-	if err := s.Append(t.Context(), []spool.Record{record("a", 4)}); !errors.Is(err, durable.ErrHeld) {
+	if err := s.Append(t.Context(), []*spool.Record{record("a", 4)}); !errors.Is(err, durable.ErrHeld) {
 		t.Errorf("Append = %v, want ErrHeld", err)
 	}
 	if err := s.Health(); !errors.Is(err, durable.ErrHeld) {
@@ -103,7 +103,7 @@ func TestFramesAreFenced(t *testing.T) {
 	say(t, s, 1, 3, "a")
 	next := record("a", 4)
 	durable.StoreUnacknowledged(t, s, next)
-	if err := s.Append(t.Context(), []spool.Record{next}); err != nil {
+	if err := s.Append(t.Context(), []*spool.Record{next}); err != nil {
 		t.Errorf("Append of what is stored already = %v", err)
 	}
 	say(t, s, 5, 6, "a")
@@ -112,7 +112,7 @@ func TestFramesAreFenced(t *testing.T) {
 	if _, err := js.Publish(t.Context(), "steno.spool.p0", []byte("another's")); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Append(t.Context(), []spool.Record{record("a", 7)}); !errors.Is(err, durable.ErrHeld) {
+	if err := s.Append(t.Context(), []*spool.Record{record("a", 7)}); !errors.Is(err, durable.ErrHeld) {
 		t.Errorf("Append behind another's frame = %v, want ErrHeld", err)
 	}
 }

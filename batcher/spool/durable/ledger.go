@@ -94,10 +94,9 @@ func (l *ledger) found(call uint64, ended bool, bytes int) {
 }
 
 // commit takes in a frame that has become safe. The ledger keeps the records.
-func (l *ledger) commit(seq uint64, rs []spool.Record) {
+func (l *ledger) commit(seq uint64, rs []*spool.Record) {
 	l.lastSeq = seq
-	for i := range rs {
-		r := &rs[i]
+	for _, r := range rs {
 		l.last = r.Position
 		if !r.Ended {
 			l.accepted++
@@ -115,7 +114,7 @@ func (l *ledger) commit(seq uint64, rs []spool.Record) {
 			continue
 		}
 		l.claimed.add(r.Position)
-		l.live.push(*r)
+		l.live.push(r)
 		l.liveBytes += size
 		l.liveCalls[call]++
 	}
@@ -132,13 +131,13 @@ func (l *ledger) isBacklog(p spool.Position) bool {
 }
 
 // load adds a record to the page.
-func (l *ledger) load(r spool.Record) {
+func (l *ledger) load(r *spool.Record) {
 	l.page.push(r)
 	l.loaded = r.Position
 }
 
-// read copies what is to be read next into buf (L4).
-func (l *ledger) read(buf []spool.Record) int {
+// read puts what is to be read next into buf (L4).
+func (l *ledger) read(buf []*spool.Record) int {
 	n, share := 0, len(buf)
 	if l.page.len() > 0 {
 		share = (len(buf) + 1) / 2
@@ -153,7 +152,7 @@ func (l *ledger) read(buf []spool.Record) int {
 	return n + l.readLive(buf[n:])
 }
 
-func (l *ledger) readLive(buf []spool.Record) int {
+func (l *ledger) readLive(buf []*spool.Record) int {
 	n := 0
 	for ; n < len(buf) && l.live.len() > 0; n++ {
 		r := l.live.pop()
@@ -165,7 +164,7 @@ func (l *ledger) readLive(buf []spool.Record) int {
 	return n
 }
 
-func (l *ledger) readPage(buf []spool.Record) int {
+func (l *ledger) readPage(buf []*spool.Record) int {
 	n := 0
 	for ; n < len(buf) && l.page.len() > 0; n++ {
 		call := l.call(l.page.head().Org, l.page.head().Call)
@@ -182,7 +181,7 @@ func (l *ledger) readPage(buf []spool.Record) int {
 	return n
 }
 
-func (l *ledger) owe(r spool.Record) {
+func (l *ledger) owe(r *spool.Record) {
 	l.owed[r.Position] = debt{len(r.Message), r.Ended, r.Received}
 }
 

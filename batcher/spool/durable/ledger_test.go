@@ -14,9 +14,9 @@ import (
 type books struct {
 	t       *rapid.T
 	l       *ledger
-	frames  [][]spool.Record // frame n has sequence n+1
+	frames  [][]*spool.Record // frame n has sequence n+1
 	read    map[string]spool.Position
-	owed    []spool.Record
+	owed    []*spool.Record
 	dead    []spool.Position
 	settled int
 	marks   int
@@ -55,10 +55,10 @@ func TestLedgerKeepsItsRules(t *testing.T) {
 	})
 }
 
-func (b *books) frame(n int) []spool.Record {
-	var rs []spool.Record
+func (b *books) frame(n int) []*spool.Record {
+	var rs []*spool.Record
 	for i := range n {
-		r := spool.Record{
+		r := &spool.Record{
 			Position: b.l.last + spool.Position(i) + 1, Call: rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(b.t, "call"),
 			Ended: rapid.IntRange(0, 9).Draw(b.t, "ended") == 0, Message: []byte("x"), Received: time.Unix(1, 0),
 		}
@@ -116,7 +116,7 @@ func (b *books) readSome(n int) int {
 			b.l.cursor++
 		}
 	}
-	buf := make([]spool.Record, n)
+	buf := make([]*spool.Record, n)
 	live, page := b.l.live.len(), b.l.page.len()
 	got := b.l.read(buf)
 	for _, r := range buf[:got] {
@@ -145,7 +145,7 @@ func (b *books) settle(which int) {
 	}
 	s := spool.Settlement{Position: r.Position, Rejected: reason}
 	if reason != "" && !r.Ended && which%2 == 0 {
-		s.Dead = &spool.DeadLetter{Record: r, Reason: reason}
+		s.Dead = &spool.DeadLetter{Record: *r, Reason: reason}
 		b.dead = append(b.dead, r.Position)
 	}
 	if err := b.l.settle(s); err != nil {
@@ -201,16 +201,16 @@ func (b *books) check() {
 func TestLiveQueueIsBounded(t *testing.T) {
 	l := newLedger(1)
 	for n := range spool.Position(maxLiveRecords + 10) {
-		l.commit(uint64(n)+1, []spool.Record{{Position: n + 1, Call: fmt.Sprint(n), Message: []byte("x")}})
+		l.commit(uint64(n)+1, []*spool.Record{{Position: n + 1, Call: fmt.Sprint(n), Message: []byte("x")}})
 	}
 	if l.live.len() != maxLiveRecords || l.waiting != 10 || l.cursor != maxLiveRecords+1 {
 		t.Errorf("%d live, %d on disk from frame %d, want %d, 10 and %d", l.live.len(), l.waiting, l.cursor, maxLiveRecords, maxLiveRecords+1)
 	}
-	buf := make([]spool.Record, maxLiveRecords)
+	buf := make([]*spool.Record, maxLiveRecords)
 	if n := l.read(buf); n != maxLiveRecords {
 		t.Errorf("read %d", n)
 	}
-	l.commit(maxLiveRecords+11, []spool.Record{
+	l.commit(maxLiveRecords+11, []*spool.Record{
 		{Position: maxLiveRecords + 11, Call: fmt.Sprint(maxLiveRecords + 5), Message: []byte("x")},
 		{Position: maxLiveRecords + 12, Call: "fresh", Message: []byte("x")},
 	})

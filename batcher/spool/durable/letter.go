@@ -79,6 +79,6 @@ func parseLetter(b []byte) (d spool.DeadLetter, err error) {
 	if err != nil {
 		return d, err
 	}
-	d.Record = v.record(position)
+	d.Record = *v.record(position)
 	return d, nil
 }

@@ -15,7 +15,7 @@ import (
 func TestLettersComeBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := spool.DeadLetter{
-			ID: 7, Record: anyRecord(t), Reason: rapid.String().Draw(t, "reason"), Words: rapid.String().Draw(t, "words"),
+			ID: 7, Record: *anyRecord(t), Reason: rapid.String().Draw(t, "reason"), Words: rapid.String().Draw(t, "words"),
 			Attempts: rapid.IntRange(0, 1e6).Draw(t, "attempts"), Ambiguous: rapid.Bool().Draw(t, "ambiguous"),
 			Rejected: time.Unix(0, rapid.Int64Range(0, 1<<62).Draw(t, "rejected")),
 		}

@@ -67,7 +67,7 @@ func TestFrameOfAFailedSyncIsStoredAgain(t *testing.T) {
 	next := record("a", 6)
 	durable.StoreUnacknowledged(t, s, next)
 	durable.StopStore(s)
-	if err := s.Append(t.Context(), []spool.Record{next}); err != nil {
+	if err := s.Append(t.Context(), []*spool.Record{next}); err != nil {
 		t.Fatal(err)
 	}
 	killed := copyOf(t, dir)

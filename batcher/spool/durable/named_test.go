@@ -111,11 +111,11 @@ func TestLostLeaseOfAnothersMaking(t *testing.T) {
 	rs := drain(t, s)
 	why := errors.New("the member is fenced")
 	lost.Store(&why)
-	if err := s.Append(t.Context(), []spool.Record{record("a", 4)}); !errors.Is(err, durable.ErrHeld) || !errors.Is(err, why) {
+	if err := s.Append(t.Context(), []*spool.Record{record("a", 4)}); !errors.Is(err, durable.ErrHeld) || !errors.Is(err, why) {
 		t.Errorf("Append = %v, want ErrHeld and why", err)
 	}
 	lost.Store(nil)
-	if _, err := s.Read(t.Context(), make([]spool.Record, 1)); !errors.Is(err, durable.ErrHeld) {
+	if _, err := s.Read(t.Context(), make([]*spool.Record, 1)); !errors.Is(err, durable.ErrHeld) {
 		t.Errorf("Read once it was lost = %v, want ErrHeld", err)
 	}
 	if err := s.Health(); !errors.Is(err, why) {
@@ -148,7 +148,7 @@ func handOver(t *testing.T, urls [2]string, replicas, rounds int, during func(ro
 		wantWhole(t, rs, next, next+all-1, "a") // first what the one before has left, and nothing that it has settled
 		settle(t, s, rs[:all-left-1], "")
 		rejected := rs[all-left-1]
-		if err := s.Settle(spool.Settlement{Position: rejected.Position, Rejected: "no", Dead: &spool.DeadLetter{Record: rejected, Reason: "no"}}); err != nil {
+		if err := s.Settle(spool.Settlement{Position: rejected.Position, Rejected: "no", Dead: &spool.DeadLetter{Record: *rejected, Reason: "no"}}); err != nil {
 			t.Fatal(err)
 		}
 		next += all - left
@@ -198,7 +198,7 @@ func TestStaleWriterIsRefused(t *testing.T) {
 	old := open(t, durable.Config{Name: "a", Conn: connect(t, url), Lease: allOurs})
 	say(t, old, 1, 3, "a")
 	next := open(t, durable.Config{Name: "a", Conn: connect(t, url), Lease: allOurs})
-	if err := old.Append(t.Context(), []spool.Record{record("a", 4)}); !errors.Is(err, durable.ErrHeld) {
+	if err := old.Append(t.Context(), []*spool.Record{record("a", 4)}); !errors.Is(err, durable.ErrHeld) {
 		t.Errorf("the relieved one's Append = %v, want ErrHeld", err)
 	}
 	say(t, next, 4, 6, "a")

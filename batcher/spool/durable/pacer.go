@@ -2,6 +2,7 @@ package durable
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"example.com/steno/batcher/spool"
@@ -89,11 +90,6 @@ func (s *Spool) lacks(wanted int) bool {
 	return true
 }
 
-func anyUrgent(records []spool.Record) bool {
-	for i := range records {
-		if records[i].Urgent {
-			return true
-		}
-	}
-	return false
+func anyUrgent(records []*spool.Record) bool {
+	return slices.ContainsFunc(records, func(r *spool.Record) bool { return r.Urgent })
 }

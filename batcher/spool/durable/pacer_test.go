@@ -62,7 +62,7 @@ func TestAFrameWaitsForItsShare(t *testing.T) {
 		var appenders sync.WaitGroup
 		defer appenders.Wait()
 		defer stop()
-		join := func(after time.Duration, group ...spool.Record) {
+		join := func(after time.Duration, group ...*spool.Record) {
 			time.AfterFunc(after, func() { appenders.Go(func() { _ = s.Append(appending, group) }) })
 		}
 		gathered := func(p *pacer) time.Duration {
@@ -73,22 +73,22 @@ func TestAFrameWaitsForItsShare(t *testing.T) {
 		if got := gathered(crowd(time.Now(), 3)); got != 0 {
 			t.Errorf("with nothing waiting, gathered for %v", got)
 		}
-		join(0, spool.Record{})
+		join(0, &spool.Record{})
 		synctest.Wait()
 		p := crowd(time.Now(), 3)
 		if got := gathered(p); got != frameMost || p.share != 1 {
 			t.Errorf("F3: alone, gathered for %v and left a share of %d, want %v and 1", got, p.share, frameMost)
 		}
 		time.AfterFunc(time.Millisecond, func() { wake(s.appended) }) // somebody else's
-		join(2*time.Millisecond, spool.Record{})
-		join(3*time.Millisecond, spool.Record{})
+		join(2*time.Millisecond, &spool.Record{})
+		join(3*time.Millisecond, &spool.Record{})
 		if got, want := gathered(crowd(time.Now(), 3)), 3*time.Millisecond; got != want {
 			t.Errorf("with the third group after %v, gathered for %v", want, got)
 		}
 		if got := gathered(crowd(time.Now(), 3)); got != 0 {
 			t.Errorf("with its share waiting, gathered for %v", got)
 		}
-		join(time.Millisecond, spool.Record{}, spool.Record{Urgent: true})
+		join(time.Millisecond, &spool.Record{}, &spool.Record{Urgent: true})
 		if got := gathered(crowd(time.Now(), 9)); got != time.Millisecond {
 			t.Errorf("with an urgent utterance after 1 ms, gathered for %v", got)
 		}

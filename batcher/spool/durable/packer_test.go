@@ -15,7 +15,7 @@ import (
 func TestPackerKeepsItsRules(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		frames := rapid.IntRange(1, 6).Draw(t, "frames")
-		var records []spool.Record
+		var records []*spool.Record
 		var gone []bool
 		var old [][]byte
 		for range frames {
@@ -24,7 +24,7 @@ func TestPackerKeepsItsRules(t *testing.T) {
 			every := uint32(rapid.SampledFrom([]int{1, 2, maxHollow, maxHollow + 2, 3 * maxHollow}).Draw(t, "one in so many stays"))
 			for i := range h.count {
 				gone = append(gone, i%every != 0)
-				r := spool.Record{Call: "a", Received: time.Unix(1, 0), Message: []byte("x")}
+				r := &spool.Record{Call: "a", Received: time.Unix(1, 0), Message: []byte("x")}
 				if big {
 					r.Message = bytes.Repeat(r.Message, maxFrameBytes/20)
 				}
@@ -53,7 +53,7 @@ func TestPackerKeepsItsRules(t *testing.T) {
 	})
 }
 
-func wantStays(t *rapid.T, packed [][]byte, said []spool.Record, gone []bool) {
+func wantStays(t *rapid.T, packed [][]byte, said []*spool.Record, gone []bool) {
 	t.Helper()
 	stays := map[spool.Position]bool{}
 	last := spool.Position(0)

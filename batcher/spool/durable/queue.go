@@ -8,16 +8,16 @@ import (
 
 // queue is first in, first out. It gives its memory back when it is empty.
 type queue struct {
-	items []spool.Record
+	items []*spool.Record
 	next  int // items[next] is the head
 }
 
 func (q *queue) len() int { return len(q.items) - q.next }
 
-func (q *queue) head() *spool.Record { return &q.items[q.next] }
+func (q *queue) head() *spool.Record { return q.items[q.next] }
 
 // push moves what is left to the front where that makes room for as much again.
-func (q *queue) push(r spool.Record) {
+func (q *queue) push(r *spool.Record) {
 	if len(q.items) == cap(q.items) && q.next > len(q.items)/2 {
 		n := copy(q.items, q.items[q.next:])
 		clear(q.items[n:])
@@ -26,9 +26,9 @@ func (q *queue) push(r spool.Record) {
 	q.items = append(q.items, r)
 }
 
-func (q *queue) pop() spool.Record {
+func (q *queue) pop() *spool.Record {
 	r := q.items[q.next]
-	q.items[q.next] = spool.Record{}
+	q.items[q.next] = nil
 	q.next++
 	if q.next == len(q.items) {
 		q.items, q.next = q.items[:0], 0
@@ -42,7 +42,7 @@ func (q *queue) pop() spool.Record {
 func (q *queue) all() iter.Seq[*spool.Record] {
 	return func(yield func(*spool.Record) bool) {
 		for i := q.next; i < len(q.items); i++ {
-			if !yield(&q.items[i]) {
+			if !yield(q.items[i]) {
 				return
 			}
 		}

@@ -16,7 +16,7 @@ const (
 
 // Read returns fresh speech from memory and the backlog from disk. It fetches
 // a page of the backlog where it needs one.
-func (s *Spool) Read(ctx context.Context, buf []spool.Record) (int, error) {
+func (s *Spool) Read(ctx context.Context, buf []*spool.Record) (int, error) {
 	if len(buf) == 0 {
 		return 0, nil
 	}
@@ -48,7 +48,7 @@ func (s *Spool) Read(ctx context.Context, buf []spool.Record) (int, error) {
 	}
 }
 
-func (s *Spool) take(buf []spool.Record) (n int, err error) {
+func (s *Spool) take(buf []*spool.Record) (n int, err error) {
 	fenced := s.ours()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,7 +193,7 @@ func (s *Spool) load(got []fetched, from pageFrom, next uint64) {
 
 // unread decodes a frame's backlog. Only the reader takes records out of the
 // backlog, and it is the reader who asks: what is backlog now stays it.
-func (s *Spool) unread(f fetched) (rs []spool.Record, harm []Damage) {
+func (s *Spool) unread(f fetched) (rs []*spool.Record, harm []Damage) {
 	h, body, err := parseHeader(f.data)
 	if err != nil {
 		return nil, []Damage{{What: err.Error(), Seq: f.seq}}

@@ -188,8 +188,8 @@ func (v *view) ended() bool { return v.flags&flagEnded != 0 }
 
 // record copies everything, so that one record that is kept does not keep its
 // whole frame.
-func (v *view) record(p spool.Position) spool.Record {
-	r := spool.Record{
+func (v *view) record(p spool.Position) *spool.Record {
+	r := &spool.Record{
 		Position: p, Org: string(v.org), Call: string(v.call), Ended: v.ended(),
 		Epoch: string(v.epoch), Seq: v.seq, MessageID: string(v.messageID), Speaker: string(v.speaker),
 		Also: v.also, Urgent: v.flags&flagUrgent != 0, Spoken: v.spoken, Received: v.received,

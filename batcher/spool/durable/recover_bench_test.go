@@ -23,7 +23,7 @@ func BenchmarkRecovery(b *testing.B) {
 	}
 	for n := range uint64(waiting) {
 		r := record(fmt.Sprint("call-", n%1000), n/1000+1)
-		if err := s.Append(b.Context(), []spool.Record{r}); err != nil {
+		if err := s.Append(b.Context(), []*spool.Record{r}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -33,7 +33,7 @@ func BenchmarkRecovery(b *testing.B) {
 	frames := uint64(0)
 	for b.Loop() {
 		s := openAt(b, dir)
-		if n, err := s.Read(b.Context(), make([]spool.Record, 1)); err != nil || n != 1 {
+		if n, err := s.Read(b.Context(), make([]*spool.Record, 1)); err != nil || n != 1 {
 			b.Fatal(n, err)
 		}
 		b.StopTimer()

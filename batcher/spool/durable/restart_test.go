@@ -19,8 +19,8 @@ import (
 // words is the text of record n of a call, which nothing else contains.
 func words(call string, n uint64) string { return fmt.Sprintf("the words of %s %d", call, n) }
 
-func record(call string, n uint64) spool.Record {
-	return spool.Record{
+func record(call string, n uint64) *spool.Record {
+	return &spool.Record{
 		Call: call, Stream: spool.StreamID{Call: call, ID: "leg"}, Epoch: "e-" + call, Seq: n,
 		MessageID: fmt.Sprintf("%s/%d", call, n), Speaker: call + "END_USER", Urgent: n%2 == 0,
 		Spoken: time.UnixMilli(1_700_000_000_000 + int64(n)), Received: time.Now(), Message: []byte(`{"content":"` + words(call, n) + `"}`),
@@ -31,7 +31,7 @@ func record(call string, n uint64) spool.Record {
 func say(t testing.TB, s spool.Spool, from, to uint64, calls ...string) {
 	t.Helper()
 	for n := from; n <= to; n++ {
-		var group []spool.Record
+		var group []*spool.Record
 		for _, call := range calls {
 			group = append(group, record(call, n))
 		}
@@ -42,12 +42,12 @@ func say(t testing.TB, s spool.Spool, from, to uint64, calls ...string) {
 }
 
 // drain reads what is there.
-func drain(t testing.TB, s spool.Spool) []spool.Record {
+func drain(t testing.TB, s spool.Spool) []*spool.Record {
 	t.Helper()
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
-	var got []spool.Record
-	buf := make([]spool.Record, 100)
+	var got []*spool.Record
+	buf := make([]*spool.Record, 100)
 	for {
 		n, err := s.Read(done, buf)
 		got = append(got, buf[:n]...)
@@ -57,7 +57,7 @@ func drain(t testing.TB, s spool.Spool) []spool.Record {
 	}
 }
 
-func settle(t testing.TB, s spool.Spool, rs []spool.Record, reason string) {
+func settle(t testing.TB, s spool.Spool, rs []*spool.Record, reason string) {
 	t.Helper()
 	for _, r := range rs {
 		if err := s.Settle(spool.Settlement{Position: r.Position, Rejected: reason}); err != nil {
@@ -68,7 +68,7 @@ func settle(t testing.TB, s spool.Spool, rs []spool.Record, reason string) {
 
 // wantWhole checks that rs are the records from to to of each call, unchanged,
 // in order.
-func wantWhole(t testing.TB, rs []spool.Record, from, to uint64, calls ...string) {
+func wantWhole(t testing.TB, rs []*spool.Record, from, to uint64, calls ...string) {
 	t.Helper()
 	next := map[string]uint64{}
 	for i, r := range rs {
@@ -115,7 +115,7 @@ func TestRestartGoesOnWithWhatIsNotSettled(t *testing.T) {
 	}
 	say(t, s, 51, 60, "a", "b", "c")
 	got := drain(t, s)
-	var backlog []spool.Record
+	var backlog []*spool.Record
 	for _, r := range got {
 		if r.Call != "c" {
 			backlog = append(backlog, r)
@@ -147,7 +147,7 @@ func TestStreamsAndIDsAreRecovered(t *testing.T) {
 	say(t, s, 1, 3, "b")
 	pieces := record("b", 4)
 	pieces.Also = []string{"second", "third"}
-	if err := s.Append(t.Context(), []spool.Record{pieces}); err != nil {
+	if err := s.Append(t.Context(), []*spool.Record{pieces}); err != nil {
 		t.Fatal(err)
 	}
 	settle(t, s, drain(t, s), "") // also of what is settled
@@ -357,7 +357,8 @@ func TestFullSpoolWaitsForRoom(t *testing.T) {
 	stored := 0
 	for s.Health() == nil {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-		if err := appendWithin(ctx, s, big); err == nil {
+		next := *big
+		if err := appendWithin(ctx, s, &next); err == nil {
 			stored++
 		}
 		cancel()
@@ -366,7 +367,8 @@ func TestFullSpoolWaitsForRoom(t *testing.T) {
 		}
 	}
 	blocked := make(chan error, 1)
-	go func() { blocked <- s.Append(t.Context(), []spool.Record{big}) }()
+	last := *big
+	go func() { blocked <- s.Append(t.Context(), []*spool.Record{&last}) }()
 	settle(t, s, drain(t, s), "")
 	select {
 	case err := <-blocked:
@@ -383,9 +385,9 @@ func TestFullSpoolWaitsForRoom(t *testing.T) {
 
 // appendWithin gives up waiting for an Append that is under way, not for its
 // outcome: the account has it.
-func appendWithin(ctx context.Context, s *durable.Spool, r spool.Record) error {
+func appendWithin(ctx context.Context, s *durable.Spool, r *spool.Record) error {
 	done := make(chan error, 1)
-	go func() { done <- s.Append(context.WithoutCancel(ctx), []spool.Record{r}) }()
+	go func() { done <- s.Append(context.WithoutCancel(ctx), []*spool.Record{r}) }()
 	select {
 	case err := <-done:
 		return err
@@ -403,14 +405,14 @@ func TestTooOldHoldsBackWhatComes(t *testing.T) {
 	defer closeIt(t, s)
 	old := record("a", 1)
 	old.Received = time.Now().Add(-time.Hour)
-	if err := s.Append(t.Context(), []spool.Record{old}); err != nil {
+	if err := s.Append(t.Context(), []*spool.Record{old}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Health(); err == nil || !strings.Contains(err.Error(), "longer than 1m0s") {
 		t.Errorf("Health with an utterance of an hour ago = %v", err)
 	}
 	blocked := make(chan error, 1)
-	go func() { blocked <- s.Append(t.Context(), []spool.Record{record("b", 1)}) }()
+	go func() { blocked <- s.Append(t.Context(), []*spool.Record{record("b", 1)}) }()
 	select {
 	case err := <-blocked:
 		t.Errorf("Append = %v, want it to wait", err)
@@ -447,7 +449,7 @@ func TestInspectionChangesNothing(t *testing.T) {
 		if st := s.Stats(); st.Lost == 0 || len(st.Damage) == 0 {
 			t.Errorf("look %d: %+v, want the damage named", look+1, st)
 		}
-		if err := s.Append(t.Context(), []spool.Record{record("b", 1)}); (err == nil) != (look == 2) {
+		if err := s.Append(t.Context(), []*spool.Record{record("b", 1)}); (err == nil) != (look == 2) {
 			t.Errorf("look %d: Append = %v", look+1, err)
 		}
 		closeIt(t, s)

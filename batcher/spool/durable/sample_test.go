@@ -29,13 +29,13 @@ func TestWriteSample(t *testing.T) {
 	say(t, s, 1, 20, "settled", "waiting", "partly")
 	for _, r := range drain(t, s) {
 		if r.Call == "settled" || r.Call == "partly" && r.Seq <= 10 {
-			settle(t, s, []spool.Record{r}, "")
+			settle(t, s, []*spool.Record{r}, "")
 		}
 	}
 	durable.TidyNow(s)
 	for _, err := range []error{
 		s.Forget(spool.StreamID{Call: "settled", ID: "leg"}),
-		s.Append(t.Context(), []spool.Record{{Call: "partly", Ended: true}}),
+		s.Append(t.Context(), []*spool.Record{{Call: "partly", Ended: true}}),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -78,7 +78,7 @@ func wantSample(t *testing.T, dir string) {
 		t.Errorf("stats %+v, want no damage", st)
 	}
 	got := drain(t, s)
-	var waiting, partly []spool.Record
+	var waiting, partly []*spool.Record
 	for _, r := range got[:len(got)-1] {
 		if r.Call == "waiting" {
 			waiting = append(waiting, r)

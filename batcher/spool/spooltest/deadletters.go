@@ -24,10 +24,10 @@ var letterTests = []test{
 }
 
 // letterOf is what is kept of a record that is rejected.
-func letterOf(r spool.Record, reason string) *spool.DeadLetter {
+func letterOf(r *spool.Record, reason string) *spool.DeadLetter {
 	at := time.UnixMilli(1_700_000_000_000 + int64(r.Seq)).UTC()
 	return &spool.DeadLetter{
-		Record: r, Reason: reason, Words: "400 Salesforce says no to " + r.MessageID, Attempts: int(r.Seq), Ambiguous: r.Seq%2 == 0,
+		Record: *r, Reason: reason, Words: "400 Salesforce says no to " + r.MessageID, Attempts: int(r.Seq), Ambiguous: r.Seq%2 == 0,
 		Sent: at, Rejected: at.Add(time.Second),
 	}
 }

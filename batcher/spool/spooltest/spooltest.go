@@ -58,15 +58,15 @@ var tests = []test{
 	{"closed", closed},
 }
 
-func record(call string, seq uint64) spool.Record {
-	return spool.Record{
+func record(call string, seq uint64) *spool.Record {
+	return &spool.Record{
 		Call: call, Stream: spool.StreamID{Call: call, ID: "s"}, Seq: seq,
 		MessageID: fmt.Sprintf("%s/%d", call, seq), Speaker: call + "END_USER",
 		Received: time.Now(), Message: []byte(`{"content":"hello"}`),
 	}
 }
 
-func appendAll(t *testing.T, s spool.Spool, rs ...spool.Record) {
+func appendAll(t *testing.T, s spool.Spool, rs ...*spool.Record) {
 	t.Helper()
 	group := slices.Clone(rs)
 	if err := s.Append(t.Context(), group); err != nil {
@@ -76,12 +76,12 @@ func appendAll(t *testing.T, s spool.Spool, rs ...spool.Record) {
 }
 
 // readAll reads what is there and no more.
-func readAll(t *testing.T, s spool.Spool) []spool.Record {
+func readAll(t *testing.T, s spool.Spool) []*spool.Record {
 	t.Helper()
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
-	var got []spool.Record
-	buf := make([]spool.Record, 3)
+	var got []*spool.Record
+	buf := make([]*spool.Record, 3)
 	for {
 		n, err := s.Read(done, buf)
 		got = append(got, buf[:n]...)
@@ -124,7 +124,7 @@ func readWaits(t *testing.T, s spool.Spool, idle func()) {
 	}
 	done := make(chan result)
 	go func() {
-		n, err := s.Read(t.Context(), make([]spool.Record, 8))
+		n, err := s.Read(t.Context(), make([]*spool.Record, 8))
 		done <- result{n, err}
 	}()
 	idle()
@@ -144,7 +144,7 @@ func doneContext(t *testing.T, s spool.Spool, _ func()) {
 	cause := errors.New("draining")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(cause)
-	buf := make([]spool.Record, 1)
+	buf := make([]*spool.Record, 1)
 	for i := range 2 {
 		if n, err := s.Read(ctx, buf); n != 1 || err != nil {
 			t.Fatalf("Read %d with a done context = %d, %v, want what is there", i, n, err)
@@ -153,7 +153,7 @@ func doneContext(t *testing.T, s spool.Spool, _ func()) {
 	if n, err := s.Read(ctx, buf); n != 0 || !errors.Is(err, cause) {
 		t.Errorf("Read of the rest = %d, %v, want 0 and the context's cause", n, err)
 	}
-	if err := s.Append(ctx, []spool.Record{record("a", 3)}); err == nil {
+	if err := s.Append(ctx, []*spool.Record{record("a", 3)}); err == nil {
 		t.Error("Append with a done context returned no error")
 	}
 }
@@ -192,7 +192,7 @@ func settleUnread(t *testing.T, s spool.Spool, _ func()) {
 }
 
 func marks(t *testing.T, s spool.Spool, _ func()) {
-	appendAll(t, s, spool.Record{Call: "a", Ended: true})
+	appendAll(t, s, &spool.Record{Call: "a", Ended: true})
 	if a := s.Account(); a.Accepted != 0 || a.Pending != 0 || !a.Oldest.IsZero() {
 		t.Errorf("account after a mark is %+v, want nothing", a)
 	}
@@ -247,14 +247,14 @@ func manyAppenders(t *testing.T, s spool.Spool, _ func()) {
 	for c := range calls {
 		go func() {
 			for i := range uint64(each) {
-				if err := s.Append(t.Context(), []spool.Record{record(fmt.Sprint(c), i+1)}); err != nil {
+				if err := s.Append(t.Context(), []*spool.Record{record(fmt.Sprint(c), i+1)}); err != nil {
 					t.Errorf("Append: %v", err)
 				}
 			}
 		}()
 	}
 	next := map[string]uint64{}
-	buf := make([]spool.Record, 16)
+	buf := make([]*spool.Record, 16)
 	for got := 0; got < calls*each; {
 		n, err := s.Read(t.Context(), buf)
 		if err != nil {
@@ -276,7 +276,7 @@ func closed(t *testing.T, s spool.Spool, idle func()) {
 	}
 	done := make(chan error)
 	go func() {
-		_, err := s.Read(t.Context(), make([]spool.Record, 1))
+		_, err := s.Read(t.Context(), make([]*spool.Record, 1))
 		done <- err
 	}()
 	idle()
@@ -286,7 +286,7 @@ func closed(t *testing.T, s spool.Spool, idle func()) {
 	if err := <-done; !errors.Is(err, spool.ErrClosed) {
 		t.Errorf("a waiting Read returned %v, want ErrClosed", err)
 	}
-	if err := s.Append(t.Context(), []spool.Record{record("a", 1)}); !errors.Is(err, spool.ErrClosed) {
+	if err := s.Append(t.Context(), []*spool.Record{record("a", 1)}); !errors.Is(err, spool.ErrClosed) {
 		t.Errorf("Append after Close returned %v, want ErrClosed", err)
 	}
 	if err := s.Health(); !errors.Is(err, spool.ErrClosed) {

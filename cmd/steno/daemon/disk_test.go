@@ -11,10 +11,10 @@ import (
 )
 
 // disk is what outlives a daemon in a bubble: what was appended and not
-// settled, and what ingest must know of the streams.
+// settled, and what ingest must know of the streams. The records are its own.
 type disk struct {
 	mu      sync.Mutex
-	waiting []spool.Record // in order
+	waiting []*spool.Record // in order
 	streams map[spool.StreamID]spool.StreamMark
 	recent  []spool.Sighting
 }
@@ -40,11 +40,13 @@ func (d *disk) open() *survivor {
 	s := &survivor{Memory: spool.NewMemory(), disk: d}
 	s.recovered = spool.Recovery{Streams: slices.Collect(maps.Values(d.streams)), Recent: slices.Clone(d.recent)}
 	if len(d.waiting) > 0 {
-		if err := s.Memory.Append(context.Background(), d.waiting); err != nil {
-			panic(err)
+		var group []*spool.Record
+		for i, r := range d.waiting {
+			group = append(group, new(*r))
+			r.Position = spool.Position(i + 1)
 		}
-		for i := range d.waiting {
-			d.waiting[i].Position = spool.Position(i + 1)
+		if err := s.Memory.Append(context.Background(), group); err != nil {
+			panic(err)
 		}
 	}
 	s.order = len(d.waiting)
@@ -59,7 +61,7 @@ func (s *survivor) kill() {
 	s.Memory.Close()
 }
 
-func (s *survivor) Append(ctx context.Context, group []spool.Record) error {
+func (s *survivor) Append(ctx context.Context, group []*spool.Record) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.killed {
@@ -72,15 +74,16 @@ func (s *survivor) Append(ctx context.Context, group []spool.Record) error {
 	defer s.disk.mu.Unlock()
 	for _, r := range group {
 		s.order++
-		r.Position = spool.Position(s.order)
-		s.disk.waiting = append(s.disk.waiting, r)
+		kept := *r
+		kept.Position = spool.Position(s.order)
+		s.disk.waiting = append(s.disk.waiting, &kept)
 		s.disk.note(r)
 	}
 	return nil
 }
 
 // note is what a durable spool's frames tell of streams and message ids.
-func (d *disk) note(r spool.Record) {
+func (d *disk) note(r *spool.Record) {
 	if r.Ended {
 		return
 	}
@@ -109,7 +112,7 @@ func (s *survivor) Settle(settled ...spool.Settlement) error {
 	}
 	s.disk.mu.Lock()
 	defer s.disk.mu.Unlock()
-	s.disk.waiting = slices.DeleteFunc(s.disk.waiting, func(r spool.Record) bool {
+	s.disk.waiting = slices.DeleteFunc(s.disk.waiting, func(r *spool.Record) bool {
 		return slices.ContainsFunc(settled, func(one spool.Settlement) bool { return one.Position == r.Position })
 	})
 	return nil

@@ -43,7 +43,7 @@ type shape struct {
 }
 
 // run measures flow with b.N utterances.
-func (s shape) run(b *testing.B, flow func(b *testing.B, url string, backlog []spool.Record, full int)) {
+func (s shape) run(b *testing.B, flow func(b *testing.B, url string, backlog []*spool.Record, full int)) {
 	org := openYesOrg(b)
 	backlog := s.backlog(b.N)
 	b.ReportAllocs()
@@ -55,19 +55,19 @@ func (s shape) run(b *testing.B, flow func(b *testing.B, url string, backlog []s
 }
 
 // backlog is n utterances, of calls that take turns or of a call each.
-func (s shape) backlog(n int) []spool.Record {
+func (s shape) backlog(n int) []*spool.Record {
 	calls := 1000
 	if s.full == 5 {
 		calls = n
 	}
 	now := time.Now()
-	backlog := make([]spool.Record, n)
+	backlog := make([]*spool.Record, n)
 	for i := range backlog {
 		call := fmt.Sprintf("b09955ce-03be-4335-a288-%012d", i%calls)
 		id := fmt.Sprintf("57904eb6-5352-4c5e-adf6-%012d", i)
 		message := fmt.Sprintf(`{"startTime":1573503300000,"endTime":1573503300001,"participantId":"%sEND_USER","messageId":%q,"senderType":"END_USER","content":%q}`,
 			call, id, strings.Repeat("Hello All ", 6))
-		backlog[i] = spool.Record{
+		backlog[i] = &spool.Record{
 			Call: call, Stream: spool.StreamID{Call: call, ID: "leg"}, Seq: uint64(i/calls + 1), MessageID: id,
 			Speaker: call + "END_USER", Spoken: now, Received: now, Message: []byte(message),
 		}
@@ -76,7 +76,7 @@ func (s shape) backlog(n int) []spool.Record {
 }
 
 // daemonFlow sends a backlog as the daemon does.
-func daemonFlow(b *testing.B, url string, backlog []spool.Record, _ int) {
+func daemonFlow(b *testing.B, url string, backlog []*spool.Record, _ int) {
 	settings, err := ParseSettings([]string{
 		"STENO_SF_LOGIN_URL=" + url, "STENO_SF_CLIENT_ID=id", "STENO_SF_CLIENT_SECRET=hush",
 		"STENO_SF_CALL_CENTER=center", "STENO_SF_CERT=cert", "STENO_SPOOL_DIR=" + InMemory,
@@ -107,7 +107,7 @@ func daemonFlow(b *testing.B, url string, backlog []spool.Record, _ int) {
 
 // floorFlow splices a backlog and posts it, as many requests at once as the
 // daemon has.
-func floorFlow(b *testing.B, url string, backlog []spool.Record, full int) {
+func floorFlow(b *testing.B, url string, backlog []*spool.Record, full int) {
 	const inFlight = 64
 	transport := &http.Transport{MaxIdleConnsPerHost: inFlight, WriteBufferSize: 32 << 10, DisableCompression: true}
 	defer transport.CloseIdleConnections()
@@ -133,7 +133,7 @@ func floorFlow(b *testing.B, url string, backlog []spool.Record, full int) {
 }
 
 // postFloor makes one request of messages, five an entry.
-func postFloor(transport *http.Transport, url string, messages []spool.Record) error {
+func postFloor(transport *http.Transport, url string, messages []*spool.Record) error {
 	size := 256
 	for i := range messages {
 		size += len(messages[i].Message) + 96

@@ -23,7 +23,7 @@ type watchedSpool struct {
 }
 
 // Append tells of the wait for the spool, which is long when it is full.
-func (w watchedSpool) Append(ctx context.Context, group []spool.Record) error {
+func (w watchedSpool) Append(ctx context.Context, group []*spool.Record) error {
 	stored := w.monitor.Storing(group)
 	err := w.Spool.Append(ctx, group)
 	stored(err)

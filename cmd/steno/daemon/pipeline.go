@@ -59,7 +59,7 @@ type pipeline struct {
 	draining atomic.Bool
 	shut     chan struct{} // closed once the doors have drained
 
-	delivered []spool.Record // settled's own, empty between two calls
+	delivered []*spool.Record // settled's own, empty between two calls
 }
 
 // newPipeline opens the spool, where it is not given one, and wires a pipeline.

@@ -22,7 +22,7 @@ func request(text string) batcher.Request {
 		call, ids, _ := strings.Cut(strings.TrimSuffix(part, "]"), "[")
 		e := batcher.Entry{Call: call}
 		for _, id := range strings.Fields(ids) {
-			e.Utterances = append(e.Utterances, &batcher.Utterance{Record: spool.Record{MessageID: id, Message: []byte(`{"messageId":"` + id + `"}`)}})
+			e.Utterances = append(e.Utterances, &batcher.Utterance{Record: &spool.Record{MessageID: id, Message: []byte(`{"messageId":"` + id + `"}`)}})
 		}
 		r.Entries = append(r.Entries, e)
 	}

@@ -46,7 +46,7 @@ func TestTraces(t *testing.T) {
 	id := func(n string) spool.StreamID { return spool.StreamID{Call: n, ID: n} }
 	request := func(streams ...string) (r batcher.Request) {
 		for _, s := range streams {
-			r.Entries = append(r.Entries, batcher.Entry{Call: s, Utterances: []*batcher.Utterance{{Record: spool.Record{Stream: id(s)}}}})
+			r.Entries = append(r.Entries, batcher.Entry{Call: s, Utterances: []*batcher.Utterance{{Record: &spool.Record{Stream: id(s)}}}})
 		}
 		return r
 	}

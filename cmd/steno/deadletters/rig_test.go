@@ -31,10 +31,10 @@ func kept(t *testing.T, letters ...spool.DeadLetter) *spool.Memory {
 	t.Helper()
 	s := spool.NewMemory()
 	for i, d := range letters {
-		if err := s.Append(t.Context(), []spool.Record{d.Record}); err != nil {
+		if err := s.Append(t.Context(), []*spool.Record{&d.Record}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Read(t.Context(), []spool.Record{{}}); err != nil {
+		if _, err := s.Read(t.Context(), []*spool.Record{{}}); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Settle(spool.Settlement{Position: spool.Position(i + 1), Rejected: d.Reason, Dead: &d}); err != nil {

@@ -22,7 +22,7 @@ func TestAllocations(t *testing.T) {
 	var settled []batcher.Settled
 	for i := range 25 {
 		message := sfclient.Message{MessageID: fmt.Sprint(i), SenderType: sfclient.EndUser, Content: "Hello"}
-		record := spool.Record{
+		record := &spool.Record{
 			Position: spool.Position(i), Call: fmt.Sprint("call-", i/5), Stream: spool.StreamID{ID: "leg"},
 			Spoken: now, Received: now, Message: message.Append(nil),
 		}

@@ -151,10 +151,10 @@ func (m *Monitor) Partial(p ingest.Partial) {
 
 // Storing notes that the spool is asked to make records safe. The caller calls
 // stored when it has, or has failed to.
-func (m *Monitor) Storing(group []spool.Record) (stored func(error)) {
+func (m *Monitor) Storing(group []*spool.Record) (stored func(error)) {
 	s := &storing{}
-	for i := range group {
-		if r := &group[i]; !r.Ended {
+	for _, r := range group {
+		if !r.Ended {
 			s.utterances++
 			if s.since.IsZero() || r.Received.Before(s.since) {
 				s.since = r.Received
@@ -184,7 +184,7 @@ func (m *Monitor) Taken(all []*batcher.Utterance) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, u := range all {
-		u.Note = m.begin(now, &u.Record)
+		u.Note = m.begin(now, u.Record)
 	}
 }
 
