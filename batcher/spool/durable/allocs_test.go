@@ -20,8 +20,11 @@ func TestAllocations(t *testing.T) {
 		}
 	}
 	var encoded []byte
-	if got := testing.AllocsPerRun(100, func() { encoded = encodeGroup(group) }); got != 1 {
+	if got := testing.AllocsPerRun(100, func() { encoded = encodeGroup(nil, group) }); got != 1 {
 		t.Errorf("a group of %d records costs %v allocations to encode, want 1", len(group), got)
+	}
+	if got := testing.AllocsPerRun(100, func() { encoded = encodeGroup(encoded, group) }); got != 0 {
+		t.Errorf("the next group costs %v allocations to encode, want none", got)
 	}
 	size := 0
 	for _, r := range group {

@@ -19,6 +19,29 @@ type group struct {
 
 var errInspected = errors.New("the spool is open for inspection only")
 
+// maxSpareGroup is the number of bytes above which a group's memory is not
+// worth keeping.
+const maxSpareGroup = maxFrameBytes
+
+// group is one of these records. Its memory is a spare one's: what groups are
+// encoded into would be most of what a spool leaves to the collector.
+func (s *Spool) group(records []*spool.Record) *group {
+	g, ok := s.groups.Get().(*group)
+	if !ok {
+		g = &group{done: make(chan error, 1)}
+	}
+	g.records, g.encoded = records, encodeGroup(g.encoded, records)
+	return g
+}
+
+// putGroup takes a group back that was answered, or withdrawn.
+func (s *Spool) putGroup(g *group) {
+	if cap(g.encoded) <= maxSpareGroup {
+		g.records, g.started = nil, false
+		s.groups.Put(g)
+	}
+}
+
 // Append waits until the frame that the group goes into is safe.
 func (s *Spool) Append(ctx context.Context, records []*spool.Record) error {
 	if ctx.Err() != nil {
@@ -30,7 +53,8 @@ func (s *Spool) Append(ctx context.Context, records []*spool.Record) error {
 	if s.cfg.Inspect {
 		return errInspected
 	}
-	g := &group{records: records, encoded: encodeGroup(records), done: make(chan error, 1)}
+	g := s.group(records)
+	defer s.putGroup(g)
 	if limit := s.store.maxMessage(); frameHeader+len(g.encoded) > limit {
 		return fmt.Errorf("append a group of %d bytes: at most %d fit into one frame", len(g.encoded), limit-frameHeader)
 	}

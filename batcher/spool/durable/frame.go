@@ -77,13 +77,17 @@ func appendToFrame(b []byte, r *spool.Record) []byte {
 	return b
 }
 
-// encodeGroup is a group's records as they stand in a frame.
-func encodeGroup(records []*spool.Record) []byte {
+// encodeGroup is a group's records as they stand in a frame. It writes over b,
+// where that has room.
+func encodeGroup(b []byte, records []*spool.Record) []byte {
 	size := 0
 	for _, r := range records {
 		size += recordHeader + sizeBound(r)
 	}
-	b := make([]byte, 0, size)
+	if cap(b) < size {
+		b = make([]byte, 0, size)
+	}
+	b = b[:0]
 	for _, r := range records {
 		b = appendToFrame(b, r)
 	}

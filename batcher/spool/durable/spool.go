@@ -29,6 +29,7 @@ type Spool struct {
 	stop   context.CancelFunc
 	loops  sync.WaitGroup
 	closes sync.Once
+	groups sync.Pool // *group; spare ones
 
 	mu            sync.Mutex
 	ledger        *ledger                           // guarded by mu
