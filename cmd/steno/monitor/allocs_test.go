@@ -19,6 +19,7 @@ func TestAllocations(t *testing.T) {
 	now := time.Now()
 	var taken []*batcher.Utterance
 	var r batcher.Request
+	o := batcher.Outcome{Written: now, Answered: now}
 	var settled []batcher.Settled
 	for i := range 25 {
 		message := sfclient.Message{MessageID: fmt.Sprint(i), SenderType: sfclient.EndUser, Content: "Hello"}
@@ -29,6 +30,7 @@ func TestAllocations(t *testing.T) {
 		u := &batcher.Utterance{Record: record, Attempts: 1}
 		if i%5 == 0 {
 			r.Entries = append(r.Entries, batcher.Entry{Call: record.Call})
+			o.Results = append(o.Results, batcher.Result{Verdict: batcher.Deliver})
 		}
 		e := &r.Entries[i/5]
 		e.Utterances = append(e.Utterances, u)
@@ -37,7 +39,7 @@ func TestAllocations(t *testing.T) {
 	round := func() {
 		m.Taken(taken)
 		m.Sending(r)
-		m.Answered(r, batcher.Outcome{Written: now, Answered: now})
+		m.Answered(r, o)
 		m.Settled(settled)
 	}
 	for range maxSaid { // until every call has heard as much as it keeps

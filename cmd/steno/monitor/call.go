@@ -30,9 +30,10 @@ type call struct {
 	said    lastSaid
 	partial map[string]partial // by speaker
 	lane    lane
-	waiting int  // utterances that are not settled
-	ended   bool // the stream that was let go last has
-	probe   bool // only probes speak in it
+	written stamp // of its request that has come back last; 0: it did not leave
+	waiting int   // utterances that are not settled
+	ended   bool  // the stream that was let go last has
+	probe   bool  // only probes speak in it
 
 	customer, agent time.Time // when each side was last heard; zero: never
 }

@@ -32,6 +32,7 @@ const slack = 50 * time.Millisecond
 //	    its call was under way, company's as far as it might wait for that, and
 //	    for the rest it was held back
 //	J3  what it waits between requests it was held back
+//	J4  one that is delivered is under way until Salesforce has answered
 type journey struct {
 	place int // the journeys' own
 

@@ -235,24 +235,38 @@ func (m *Monitor) Sending(r batcher.Request) {
 // Answered notes that a request has come back. What it settles is told by
 // Settled.
 func (m *Monitor) Answered(r batcher.Request, o batcher.Outcome) {
-	now := time.Now()
+	now, written := time.Now(), stampOf(o.Written)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, e := range r.Entries {
-		for _, u := range e.Utterances {
-			if j := journeyOf(u); j != nil {
-				j.land(now)
-				j.call.lane.free(now)
-				if s := j.said(); s != nil && !o.Written.IsZero() {
-					s.written = stampOf(o.Written)
-				}
-			}
-		}
+	for i := range r.Entries {
+		land(now, written, r.Entries[i].Utterances, &o.Results[i])
 	}
 	for _, s := range m.history.both(now) {
 		s.requests++
 		if o.Err != nil {
 			s.refused++
+		}
+	}
+}
+
+// land notes that the utterances of an entry are back. Where all of them are
+// delivered that is left to Settled, which looks at each of them anyway, in a
+// moment. The lock is held.
+func land(now time.Time, written stamp, all []*batcher.Utterance, r *batcher.Result) {
+	delivered := r.Verdict == batcher.Deliver && len(r.Only) == 0
+	for _, u := range all {
+		j := journeyOf(u)
+		if j == nil {
+			continue
+		}
+		j.call.lane.free(now)
+		j.call.written = written
+		if delivered {
+			return
+		}
+		j.land(now)
+		if s := j.said(); s != nil && written != 0 {
+			s.written = written
 		}
 	}
 }
@@ -277,6 +291,9 @@ func (m *Monitor) settle(now time.Time, slots [2]*slot, j *journey, s *batcher.S
 	j.call.waiting--
 	if said := j.said(); said != nil {
 		said.answered, said.rejected = stampOf(s.Answered), s.Rejected
+		if s.Rejected == "" && j.call.written != 0 {
+			said.written = j.call.written
+		}
 	}
 	if s.Rejected != "" {
 		m.reject(now, s)
