@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -119,12 +121,33 @@ func unescaped(literal string) (s string, ok bool) {
 }
 
 // plain is how many bytes a text begins with that stand for themselves in a JSON
-// string.
+// string. It looks at eight at a time, the last ones twice: every byte of every
+// text passes here on its way in, and once more on its way out.
 func plain(text string) int {
-	for i := 0; i < len(text); i++ {
-		if b := text[i]; b < ' ' || b == '"' || b == '\\' {
-			return i
+	if len(text) < 8 {
+		for i := range len(text) {
+			if b := text[i]; b < ' ' || b == '"' || b == '\\' {
+				return i
+			}
+		}
+		return len(text)
+	}
+	for i := 0; ; i = min(i+8, len(text)-8) {
+		if found := special(text[i:]); found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+		if i == len(text)-8 {
+			return len(text)
 		}
 	}
-	return len(text)
+}
+
+// special looks for what does not stand for itself among the first eight bytes:
+// the lowest bit that is set is in the first of them. What comes behind that one
+// may show by mistake, since a subtraction borrows from there.
+func special(text string) uint64 {
+	const each, top = 0x0101010101010101, 0x8080808080808080
+	eight := binary.LittleEndian.Uint64([]byte(text[:8]))
+	quote, backslash := eight^each*'"', eight^each*'\\'
+	return ((eight-each*' ')&^eight | (quote-each)&^quote | (backslash-each)&^backslash) & top
 }

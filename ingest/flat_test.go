@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
 	"example.com/steno/batcher/spool"
 	"github.com/VictoriaMetrics/metrics"
+	"pgregory.net/rapid"
 )
 
 // What clients send all day is read in one pass, what is unusual by gjson, and
@@ -118,4 +120,24 @@ func TestNothingOfAFrameIsKept(t *testing.T) {
 	if after := kept(); after != before {
 		t.Errorf("there was\n%s\nand once the frames' memory has been used again\n%s", before, after)
 	}
+}
+
+// plain finds what a look at one byte after the other finds.
+func TestPlain(t *testing.T) {
+	bytes := rapid.SampledFrom([]byte{0, 1, 31, ' ', '!', '"', '#', '[', '\\', ']', 127, 128, 0x9f, 0xa0, 0xa2, 0xdc, 255})
+	rapid.Check(t, func(t *rapid.T) {
+		text := []byte(strings.Repeat("a", rapid.IntRange(0, 40).Draw(t, "length")))
+		for range rapid.IntRange(0, 4).Draw(t, "strange") {
+			if len(text) > 0 {
+				text[rapid.IntRange(0, len(text)-1).Draw(t, "at")] = bytes.Draw(t, "byte")
+			}
+		}
+		want := slices.IndexFunc(text, func(b byte) bool { return b < ' ' || b == '"' || b == '\\' })
+		if want < 0 {
+			want = len(text)
+		}
+		if got := plain(string(text)); got != want {
+			t.Fatalf("plain(%q) = %d, want %d", text, got, want)
+		}
+	})
 }
