@@ -82,9 +82,7 @@ func (e *embedded) start(ctx context.Context) (*server.Server, error) {
 	select {
 	case <-started:
 	case <-ctx.Done():
-		s.Shutdown()
-		<-started
-		s.WaitForShutdown()
+		abandon(s, started)
 		return nil, fmt.Errorf("start the spool's store in %s: %w", e.dir(), context.Cause(ctx))
 	}
 	if !s.ReadyForConnections(readyTimeout) || !s.JetStreamEnabled() {
@@ -93,6 +91,25 @@ func (e *embedded) start(ctx context.Context) (*server.Server, error) {
 		return nil, fmt.Errorf("the spool's store in %s did not start: %s", e.dir(), e.log.lastError())
 	}
 	return s, nil
+}
+
+// abandon ends a server that is still starting. One that is told to end before
+// it has begun would begin all the same, and nobody would end it: so it is left
+// until it reads its streams.
+func abandon(s *server.Server, started <-chan struct{}) {
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for begun := false; !begun; {
+		select {
+		case <-started:
+			begun = true
+		case <-look.C:
+			begun = s.JetStreamEnabled()
+		}
+	}
+	s.Shutdown()
+	<-started
+	s.WaitForShutdown()
 }
 
 func (e *embedded) dir() string { return filepath.Join(e.options.StoreDir, "jetstream") }

@@ -268,8 +268,9 @@ func TestClusterRevivesAPartition(t *testing.T) {
 		t.Errorf("the partition was opened %d times, want 2", got)
 	}
 	f.stop(0)
-	if cmp := org.Ledger().Compare(p.said); !cmp.Clean() {
-		t.Errorf("%+v", cmp)
+	// What was settled a moment ago is not written down yet, and may be repeated.
+	if cmp := org.Ledger().Compare(p.said); cmp.Lost != 0 || cmp.OutOfOrder != 0 || cmp.Unexpected != 0 || cmp.Duplicated > int(m.recovered.Get()) {
+		t.Errorf("%+v, and %d counted", cmp, m.recovered.Get())
 	}
 }
 
