@@ -263,7 +263,7 @@ func TestClusterRevivesAPartition(t *testing.T) {
 	}
 	p.say()
 	p.finish()
-	f.await("it works again", func() bool { return org.Ledger().Stored >= 6 })
+	f.await("it works again", func() bool { return org.Ledger().Compare(p.said).Lost == 0 })
 	if got := m.opened.Get(); got != 2 {
 		t.Errorf("the partition was opened %d times, want 2", got)
 	}
