@@ -23,6 +23,7 @@
 //	fetch.go    and how it is read
 //	segment.go  a segment: one stream of frames in a row of them
 //	roll.go     the next segment is begun
+//	files.go    how large JetStream's files in it are
 //	embedded.go the server in the process
 //	blocks.go   its files are looked at before
 //	mend.go     it is started anew after a write error
@@ -111,7 +112,7 @@
 // # What is settled goes
 //
 // JetStream forgets a message at once, and gives its bytes back when it throws
-// a block of up to 8 MB away: behind one call that waits, and in a small store,
+// a file away, of 32 KB or, where more is written, of 8 MB: behind one call that waits, and in a small store,
 // that may be never. So frames lie in segments. The next one is begun after 32
 // MB or 50,000 frames, and after 30 s where the current one holds something settled. Frames that
 // are settled and were kept for long enough are purged from the front, and a

@@ -73,7 +73,7 @@ func LoseARoll(t *testing.T, s *Spool) {
 	s.mu.Lock()
 	next := segment{begin: s.ledger.lastSeq + 1}
 	s.mu.Unlock()
-	if err := s.store.begin(t.Context(), next); err != nil {
+	if err := s.store.begin(t.Context(), next, largeFiles); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -93,4 +93,24 @@ func StoreUnacknowledged(t *testing.T, s *Spool, r *spool.Record) {
 	if _, err := s.store.publish(t.Context(), s.subject(0), h.id(), data); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// LoseTheEndOfARoll makes the next segment as a roll does that a crash breaks off
+// while the segment has the limit that makes its files small.
+func LoseTheEndOfARoll(t *testing.T, s *Spool) {
+	t.Helper()
+	s.mu.Lock()
+	c := s.store.segmentConfig(segment{begin: s.ledger.lastSeq + 1})
+	s.mu.Unlock()
+	c.MaxBytes = int64(smallFiles)
+	if _, err := s.store.js.CreateStream(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// SmallFilesAfter says whether small files follow a segment that took in so much.
+func SmallFilesAfter(bytes int, within time.Duration) bool {
+	now := time.Now()
+	h := &held{bytes: bytes, span: span{oldest: now.Add(-within)}}
+	return (&Spool{in: &embedded{}}).files(h.pace(now)) == smallFiles
 }

@@ -89,7 +89,7 @@ func (s *Spool) trust(ctx context.Context) error {
 		next = max(next, state.LastSeq+1)
 	}
 	if next > row.current().begin { // else nothing was ever written there
-		if err := s.roll(ctx, segment{begin: next}); err != nil {
+		if err := s.roll(ctx, segment{begin: next}, s.files(0)); err != nil {
 			return err
 		}
 	}

@@ -76,14 +76,19 @@ func (s *Spool) start(ctx context.Context) (err error) {
 	if err := s.checkStreams(ctx, row); err != nil {
 		return err
 	}
-	if err := s.store.prepare(ctx); err != nil {
+	if err := s.store.prepare(ctx, s.files(0)); err != nil {
 		return err
 	}
 	if len(row) == 0 {
 		row = []segment{firstSegment}
 	}
 	if row[0] == firstSegment { // make it, or take away the limit of layout 1
-		if err := s.store.begin(ctx, firstSegment); err != nil {
+		if err := s.store.begin(ctx, firstSegment, s.files(0)); err != nil {
+			return err
+		}
+	}
+	if s.in != nil && !s.cfg.Inspect {
+		if err := s.store.freeOfLimit(ctx, row[len(row)-1]); err != nil {
 			return err
 		}
 	}

@@ -130,7 +130,7 @@ func (s *Spool) pack(ctx context.Context, p *packing) error {
 	if err := s.store.drop(ctx, p.next); err != nil { // of an attempt that was broken off
 		return err
 	}
-	if err := s.store.begin(ctx, p.next); err != nil {
+	if err := s.store.begin(ctx, p.next, largeFiles); err != nil {
 		return err
 	}
 	w := &packer{packing: p, writer: s.writer, new: &held{segment: p.next}, done: p.old.first - 1, publish: func(partition uint16, data []byte) (uint64, error) {

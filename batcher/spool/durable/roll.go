@@ -34,19 +34,19 @@ func (s *Spool) rollIfDue(ctx context.Context) {
 	s.mu.Lock()
 	h := s.segments.current()
 	due := s.in != nil && h.last != 0 && (s.rollDue || h.frames >= segmentFrames || h.bytes >= segmentSize(s.cfg.MaxBytes)) && time.Now().After(s.rollNext)
-	next := segment{begin: s.ledger.lastSeq + 1}
+	next, files := segment{begin: s.ledger.lastSeq + 1}, s.files(h.pace(time.Now()))
 	s.mu.Unlock()
 	if !due {
 		return
 	}
-	if err := s.roll(ctx, next); err != nil {
+	if err := s.roll(ctx, next, files); err != nil {
 		s.cfg.Log.Warn("the spool goes on in its old segment", "error", err)
 	}
 }
 
 // roll begins the segment next, for the frames from now on.
-func (s *Spool) roll(ctx context.Context, next segment) error {
-	err := s.store.begin(ctx, next)
+func (s *Spool) roll(ctx context.Context, next segment, files fileSize) error {
+	err := s.store.begin(ctx, next, files)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {

@@ -189,10 +189,10 @@ func (s *store) isWhole(ctx context.Context, g segment) (bool, error) {
 }
 
 // begin makes an empty segment.
-func (s *store) begin(ctx context.Context, g segment) error {
+func (s *store) begin(ctx context.Context, g segment, files fileSize) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*requestTimeout)
 	defer cancel()
-	if _, err := s.js.CreateOrUpdateStream(ctx, s.segmentConfig(g)); err != nil {
+	if err := s.makeStream(ctx, s.segmentConfig(g), files); err != nil {
 		return fmt.Errorf("begin the segment %s: %w", g.stream(), err)
 	}
 	return nil

@@ -71,9 +71,9 @@ func (s *store) exists(ctx context.Context, name string) (bool, error) {
 
 // prepare makes the streams of notes and of dead letters, which spool.Sweep
 // bounds.
-func (s *store) prepare(ctx context.Context) error {
+func (s *store) prepare(ctx context.Context, files fileSize) error {
 	for name, subjects := range map[string]string{noteStream: "steno.settled.>", letterStream: "steno.dead.>"} {
-		if _, err := s.js.CreateOrUpdateStream(ctx, s.streamConfig(name, subjects)); err != nil {
+		if err := s.makeStream(ctx, s.streamConfig(name, subjects), files); err != nil {
 			return fmt.Errorf("make the stream %s: %w", name, err)
 		}
 	}
