@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"example.com/steno/batcher/spool"
 )
 
@@ -113,4 +115,11 @@ func SmallFilesAfter(bytes int, within time.Duration) bool {
 	now := time.Now()
 	h := &held{bytes: bytes, span: span{oldest: now.Add(-within)}}
 	return (&Spool{in: &embedded{}}).files(h.pace(now)) == smallFiles
+}
+
+// Holes is how many frames are missing of a segment whose last one in the books
+// is that.
+func Holes(lastSeq uint64, state jetstream.StreamState) int {
+	h := &held{span: span{lastSeq: lastSeq}}
+	return h.holes(state)
 }

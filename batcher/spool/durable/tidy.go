@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"example.com/steno/batcher/spool"
 )
 
@@ -138,6 +140,16 @@ func (s *Spool) trimmed(end span) {
 	s.damage = damage
 }
 
+// holes are how many of the segment's frames JetStream does not have. A frame
+// whose file it could not write it may count as gone: that was never in the
+// books, and lies behind those that are.
+func (h *held) holes(state jetstream.StreamState) int {
+	if state.LastSeq <= h.lastSeq {
+		return state.NumDeleted
+	}
+	return max(0, state.NumDeleted-int(state.LastSeq-h.lastSeq))
+}
+
 // measure asks how much the frames take, and whether some are missing. It says
 // whether they take less than before.
 func (s *Spool) measure(ctx context.Context) (less bool) {
@@ -156,7 +168,7 @@ func (s *Spool) measure(ctx context.Context) (less bool) {
 		state := states[h.stream()]
 		s.stats.Bytes += state.Bytes
 		s.stats.Frames += state.Msgs
-		holes += state.NumDeleted
+		holes += h.holes(state)
 	}
 	if holes > s.holes {
 		s.harm(Damage{What: fmt.Sprintf("JetStream has dropped %d frames", holes-s.holes), Seq: s.segments[0].firstSeq})
