@@ -27,6 +27,7 @@ func (serveCommand) Run(ctx context.Context, p cli.Process) error {
 	for _, name := range daemon.UnknownVariables(p.Environ) {
 		log.Warn("no such setting", "variable", name)
 	}
+	defer keepThrift(p.Environ)()
 	d, err := daemon.New(ctx, settings, log)
 	if err != nil {
 		return err
