@@ -70,12 +70,13 @@ func (s *store) exists(ctx context.Context, name string) (bool, error) {
 }
 
 // prepare makes the streams of notes and of dead letters, which spool.Sweep
-// bounds.
-func (s *store) prepare(ctx context.Context, files fileSize) error {
-	for name, subjects := range map[string]string{noteStream: "steno.settled.>", letterStream: "steno.dead.>"} {
-		if err := s.makeStream(ctx, s.streamConfig(name, subjects), files); err != nil {
-			return fmt.Errorf("make the stream %s: %w", name, err)
-		}
+// bounds. There may be a million letters.
+func (s *store) prepare(ctx context.Context, notes fileSize) error {
+	if err := s.makeStream(ctx, s.streamConfig(noteStream, "steno.settled.>"), notes); err != nil {
+		return fmt.Errorf("make the stream %s: %w", noteStream, err)
+	}
+	if err := s.makeStream(ctx, s.streamConfig(letterStream, "steno.dead.>"), largeFiles); err != nil {
+		return fmt.Errorf("make the stream %s: %w", letterStream, err)
 	}
 	return nil
 }
