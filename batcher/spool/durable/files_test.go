@@ -72,7 +72,7 @@ func sayMuch(t *testing.T, s spool.Spool, n uint64) {
 	for i := range n {
 		r := record("much", i+1)
 		r.Message = make([]byte, 10_000)
-		if err := s.Append(t.Context(), []spool.Record{r}); err != nil {
+		if err := s.Append(t.Context(), []*spool.Record{r}); err != nil {
 			t.Fatal(err)
 		}
 	}
