@@ -177,7 +177,7 @@ func TestOvertaken(t *testing.T) {
 		c := r.dial()
 		c.send(open("a", "k"))
 		c.expect(opened("a", 0))
-		late.send(open("a", "k"), say("a", 1))
+		late.send(open("a", "k") + "\n" + say("a", 1))
 		late.expectClose(1013)
 		c.send(open("b", "k"), say("b", 2)) // what else it had is safe, and free
 		c.expect(opened("b", 1), ack("b", 2))
