@@ -112,16 +112,16 @@
 // # What is settled goes
 //
 // JetStream forgets a message at once, and gives its bytes back when it throws
-// a file away, of 32 KB or, where more is written, of 8 MB: behind one call that waits, and in a small store,
-// that may be never. So frames lie in segments. The next one is begun after 32
-// MB or 50,000 frames, and after 30 s where the current one holds something settled. Frames that
-// are settled and were kept for long enough are purged from the front, and a
-// segment of which nothing waits is deleted as a whole. A closed segment that
-// holds both is packed: what waits is copied, in large frames, into the
-// segment's next revision, which takes its place once it is whole; then the old
-// one is deleted. A closed segment of a backlog is packed without that, for its
-// frames to be few. A full spool keeps nothing that is settled, and no note
-// means that nothing goes.
+// a file away, of 32 KB or, where more is written, of 8 MB: behind one call that
+// waits, and in a small store, that may be never. So frames lie in segments. The
+// next one is begun after 32 MB or 50,000 frames, and after 30 s where the
+// current one holds something settled. Frames that are settled and were kept for
+// long enough are purged from the front, and a segment of which nothing waits is
+// deleted as a whole. A closed segment that holds both is packed: what waits is
+// copied, in large frames, into the segment's next revision, which takes its
+// place once it is whole; then the old one is deleted. A closed segment of a
+// backlog is packed without that, for its frames to be few. A full spool keeps
+// nothing that is settled, and no note means that nothing goes.
 //
 // Deleted files are no longer there to be read; that their sectors are not
 // yet overwritten is the file system's affair, and Config.Key's. An external
