@@ -83,7 +83,7 @@ func (c *connection) tryAttach(o *opening) (older *connection, ok bool) {
 // after all comes back, and is the later one then. An engine does not come back
 // for a stream, so of its connections the last word counts.
 func (c *connection) overtaken(known *stream) bool {
-	if known == nil || known.owner == nil || known.owner == c {
+	if known == nil || known.owner == nil || known.owner == c || known.owner.closing.code != 0 {
 		return false
 	}
 	return c.engine == nil && known.owner.engine == nil && known.owner.since.After(c.since)

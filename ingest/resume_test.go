@@ -9,6 +9,7 @@ import (
 
 	"example.com/steno/batcher/spool"
 	"example.com/steno/ingest"
+	"github.com/gorilla/websocket"
 )
 
 // Protocol: "A dropped connection is not an end: the stream waits for its
@@ -189,6 +190,26 @@ func TestOvertaken(t *testing.T) {
 		back.expect(opened("a", 0))
 		c.expectClose(4409)
 		r.wantStored("b/1 b/2")
+	})
+}
+
+// A later connection that is on its way out keeps nothing: the earlier one waits
+// for what it still stores.
+func TestLaterConnectionThatLeaves(t *testing.T) {
+	runSlow(t, ingest.Config{}, func(r *rig, g *gateSpool) {
+		earlier := r.dial()
+		time.Sleep(time.Millisecond)
+		later := r.dial()
+		later.send(open("a", "k"))
+		later.expect(opened("a", 0))
+		later.send(say("a", 1))
+		<-g.asked
+		_ = later.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
+		synctest.Wait()
+		earlier.send(open("a", "k"))
+		earlier.quiet()
+		g.allow <- nil
+		earlier.expect(opened("a", 1))
 	})
 }
 

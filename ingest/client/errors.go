@@ -17,8 +17,8 @@ var (
 	ErrUnauthorized = errors.New("not authorised")
 
 	// ErrReplaced means that another client has opened one of the streams. Two
-	// that fight for a stream would go on for ever, so this one stops; not at
-	// once, where it has only just come back.
+	// that fight for a stream would go on for ever, so this one stops; where it
+	// has only just come back, at the second time.
 	ErrReplaced = errors.New("replaced by another client")
 
 	// ErrTooLarge is returned for a message that no server would take.

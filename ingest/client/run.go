@@ -52,7 +52,6 @@ func (c *Client) run(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		lasted := time.Since(began)
-		by.seen(lasted)
 		if final := fatal(err); final != nil && !(errors.Is(final, ErrReplaced) && by.nobody(c.again(), lasted)) {
 			return final
 		}
@@ -194,28 +193,23 @@ func (b *backoff) next() time.Duration {
 	return d - rand.N(d/2+1)
 }
 
-const (
-	// lateWords is how long after a reconnect what was said before it may still
-	// be on the way. An open among that takes a stream from the connection that
-	// has come since.
-	lateWords = 30 * time.Second
-	// maxOvertaken is how often in a row that is believed.
-	maxOvertaken = 3
-)
+// lateWords is how long after a reconnect what was said before it may still be
+// on the way. An open among that takes a stream from the connection that has
+// come since.
+const lateWords = 5 * time.Second
 
 // rival is who takes this client's streams: somebody else, or nobody but what
-// the client itself had said on a connection before.
-type rival struct{ took int }
+// the client itself had said on a connection before. A server of ours lets that
+// take nothing, unless the clocks of a cluster's doors are off.
+type rival struct{ believed time.Time } // that it was nobody, last
 
-// seen is told how long each connection has lasted.
-func (r *rival) seen(lasted time.Duration) {
-	if lasted >= lateWords {
-		r.took = 0
-	}
-}
-
-// nobody says whether a client that was replaced may come back.
+// nobody says whether a client that was replaced may come back: once in a while,
+// for somebody may be there all the same.
 func (r *rival) nobody(again bool, lasted time.Duration) bool {
-	r.took++
-	return again && lasted < lateWords && r.took <= maxOvertaken
+	now := time.Now()
+	if !again || lasted >= lateWords || now.Sub(r.believed) < time.Minute {
+		return false
+	}
+	r.believed = now
+	return true
 }
