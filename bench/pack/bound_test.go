@@ -62,46 +62,83 @@ func TestBoundIsBelowEveryPacking(t *testing.T) {
 		}
 		slices.SortStableFunc(all, func(a, b pack.Arrival) int { return a.At.Compare(b.At) })
 		mixed := rapid.Bool().Draw(t, "mixed")
-		if bound, best := pack.Bound(all, 300*time.Millisecond, mixed), fewest(all, nil, mixed); bound > best {
+		if bound, best := pack.Bound(all, 300*time.Millisecond, mixed), fewest(all, nil, 0, mixed); bound > best {
 			t.Fatalf("Bound(%v, mixed %v) = %d, and %d requests do", all, mixed, bound, best)
 		}
 	})
 }
 
-// fewest tries every way of dealing arrivals to requests.
-func fewest(rest []pack.Arrival, requests [][]pack.Arrival, mixed bool) int {
-	if len(rest) == 0 {
-		return len(requests)
+// fewest tries every way of dealing arrivals to requests. of says which request
+// each of the first of them is in, of so many.
+func fewest(all []pack.Arrival, of []int, requests int, mixed bool) int {
+	if len(of) == len(all) {
+		return requests
 	}
 	best := 1 << 30
-	for i := range requests {
-		before := requests[i]
-		requests[i] = append(slices.Clone(before), rest[0])
-		if possible(requests[i], mixed) {
-			best = min(best, fewest(rest[1:], requests, mixed))
+	for r := range requests + 1 {
+		if dealt := append(slices.Clone(of), r); possible(all, dealt, r, mixed) && ordered(all, dealt) {
+			best = min(best, fewest(all, dealt, max(requests, r+1), mixed))
 		}
-		requests[i] = before
 	}
-	return min(best, fewest(rest[1:], append(slices.Clone(requests), []pack.Arrival{rest[0]}), mixed))
+	return best
 }
 
-// possible says whether arrivals may share a request: all are there before the
-// first is due, in five entries of five.
-func possible(r []pack.Arrival, mixed bool) bool {
-	entries := map[string]int{}
-	for _, a := range r {
-		if a.At.Sub(r[0].At) > 300*time.Millisecond {
+// possible says whether those that are in request r may share it: all are there
+// before the first is due, in five entries of five.
+func possible(all []pack.Arrival, of []int, r int, mixed bool) bool {
+	type entry struct {
+		speaker  string
+		messages int
+	}
+	open := map[string]*entry{}
+	var first time.Time
+	entries := 0
+	for i, at := range of {
+		a := all[i]
+		if at != r {
+			continue
+		}
+		if first.IsZero() {
+			first = a.At
+		}
+		e := open[a.Call]
+		if e == nil || e.messages == 5 || !mixed && e.speaker != a.Speaker {
+			e = &entry{speaker: a.Speaker}
+			open[a.Call] = e
+			entries++
+		}
+		e.messages++
+		if a.At.Sub(first) > 300*time.Millisecond {
 			return false
 		}
-		key := a.Call
-		if !mixed {
-			key += " " + a.Speaker // more than order allows: the bound must be below this too
+	}
+	return entries <= 5
+}
+
+// ordered says whether the requests can go one after the other so that every
+// call keeps its order: none is to go before itself.
+func ordered(all []pack.Arrival, of []int) bool {
+	before := map[[2]int]bool{}
+	last := map[string]int{}
+	for i, r := range of {
+		if prior, ok := last[all[i].Call]; ok && prior != r {
+			before[[2]int{prior, r}] = true
 		}
-		entries[key]++
+		last[all[i].Call] = r
 	}
-	n := 0
-	for _, messages := range entries {
-		n += (messages + 4) / 5
+	for via := range len(of) { // what goes before what goes before
+		for from := range len(of) {
+			for to := range len(of) {
+				if before[[2]int{from, via}] && before[[2]int{via, to}] {
+					before[[2]int{from, to}] = true
+				}
+			}
+		}
 	}
-	return n <= 5
+	for r := range len(of) {
+		if before[[2]int{r, r}] {
+			return false
+		}
+	}
+	return true
 }
