@@ -81,7 +81,7 @@ func (c *connection) tryAttach(o *opening) (older *connection, ok bool) {
 // said here was held up on the way: were it to take the stream over, the client
 // would be told that somebody else has, and leave for good. One that is there
 // after all comes back, and is the later one then. An engine does not come back
-// for a stream, so of its connections the last word counts.
+// for a stream, so of its connections the last word counts. The lock is held.
 func (c *connection) overtaken(known *stream) bool {
 	if known == nil || known.owner == nil || known.owner == c || known.owner.closing.code != 0 {
 		return false

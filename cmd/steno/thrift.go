@@ -53,7 +53,7 @@ func keepThrift(environ []string) (stop func()) {
 	ending, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		look(ending)
+		lookUntil(ending)
 	}()
 	return func() {
 		close(ending)
@@ -62,7 +62,8 @@ func keepThrift(environ []string) (stop func()) {
 	}
 }
 
-func look(ending <-chan struct{}) {
+// lookUntil does what keepThrift says, until ending is closed.
+func lookUntil(ending <-chan struct{}) {
 	t := thrift{percent: leastGarbage}
 	times := []metrics.Sample{{Name: "/cpu/classes/gc/total:cpu-seconds"}, {Name: "/cpu/classes/user:cpu-seconds"}, {Name: "/cpu/classes/gc/mark/idle:cpu-seconds"}}
 	tick := time.NewTicker(thriftEvery)

@@ -41,8 +41,8 @@ func (h *held) pace(now time.Time) int {
 // makeStream makes the stream, or gives the one that is there its
 // configuration. JetStream picks the size of the files by the limit that a
 // stream is made with, and stays with it when that goes, until it is started
-// anew. A stream that is there must never get the limit: it would lose what is
-// in it.
+// anew. A stream that is there does not get the limit: at its size it would take
+// nothing more.
 func (s *store) makeStream(ctx context.Context, c jetstream.StreamConfig, files fileSize) error {
 	if files == smallFiles {
 		limited := c
