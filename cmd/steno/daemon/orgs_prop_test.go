@@ -86,7 +86,7 @@ func (d *days) name(i int) string { return fmt.Sprint("org", i) }
 func (d *days) play(t *testing.T) (told string) {
 	var plans []plan
 	for i, one := range d.Orgs {
-		plans = append(plans, plan{d.name(i), one.salesforce(uint64(i)), one.batch("24h")})
+		plans = append(plans, plan{name: d.name(i), cfg: one.salesforce(uint64(i)), more: one.batch("24h")})
 	}
 	inTown(t, plans, func(v *town) {
 		time.Sleep(15 * time.Second)

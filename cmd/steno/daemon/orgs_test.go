@@ -12,7 +12,6 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"example.com/steno/sfclient/orgsim"
 )
 
 // A token opens its org's doors and no other's, whatever the client says of orgs.
@@ -120,8 +119,9 @@ func TestDefaultOrgWithoutTokens(t *testing.T) {
 
 // What the admin listener shows is told apart by org.
 func TestAdminTellsOrgsApart(t *testing.T) {
-	inTown(t, alike(usual, "emea", "apac"), func(v *town) {
-		v.homes["apac"].org.Down(orgsim.Unavailable)
+	plans := alike(usual, "emea", "apac")
+	plans[1].down = true
+	inTown(t, plans, func(v *town) {
 		for _, h := range v.homes {
 			c, stop := v.engine(h.name + "-1")
 			defer stop()

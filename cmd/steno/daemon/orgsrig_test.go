@@ -57,6 +57,7 @@ type plan struct {
 	name string
 	cfg  orgsim.Config
 	more string // fields in the orgs file
+	down bool   // from before the daemon, which fetches a token as it starts
 }
 
 // alike are plans that differ in their names.
@@ -74,7 +75,10 @@ func inTown(t *testing.T, plans []plan, test func(*town), vars ...string) {
 		v := &town{t: t, file: filepath.Join(t.TempDir(), "orgs.yaml"), log: &logged{}, homes: map[string]*home{}}
 		var lines []string
 		for _, p := range plans {
-			v.build(p.name, p.cfg)
+			h := v.build(p.name, p.cfg)
+			if p.down {
+				h.org.Down(orgsim.Unavailable)
+			}
 			lines = append(lines, v.line(p.name, p.more))
 		}
 		v.write(lines...)
