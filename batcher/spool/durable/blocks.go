@@ -30,6 +30,7 @@ const maxLeap = 1 << 24
 // highest bit says something else, and eight of the sequence, whose two highest
 // bits mark what is gone.
 const (
+	blockExt    = ".blk"
 	blockHead   = 12
 	blockRecord = 22 + 8 // the shortest message
 	blockLength = 1<<31 - 1
@@ -44,7 +45,7 @@ func mendBlocks(ctx context.Context, dir string, log *bridge) error {
 		if err == nil {
 			err = context.Cause(ctx)
 		}
-		if err != nil || d.IsDir() || filepath.Ext(path) != ".blk" {
+		if err != nil || d.IsDir() || filepath.Ext(path) != blockExt {
 			return err
 		}
 		return mendBlock(path, log)
@@ -61,7 +62,7 @@ func mendBlock(path string, log *bridge) error {
 		return err
 	}
 	defer f.Close()
-	all, err := messagesIn(f)
+	all, _, err := messagesIn(f)
 	if err != nil {
 		return err
 	}
@@ -91,16 +92,17 @@ type messageIn struct {
 }
 
 // messagesIn are those that are not marked as gone, up to the first that cannot
-// be one: JetStream reads no further either.
-func messagesIn(f *os.File) (all []messageIn, err error) {
+// be one: JetStream reads no further either. The rest is so many bytes.
+func messagesIn(f *os.File) (all []messageIn, rest int64, err error) {
 	info, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	var head [blockHead]byte
-	for at := int64(0); at+blockRecord <= info.Size(); {
+	at := int64(0)
+	for at+blockRecord <= info.Size() {
 		if _, err := f.ReadAt(head[:], at); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		length, seq := int64(binary.LittleEndian.Uint32(head[:])&blockLength), binary.LittleEndian.Uint64(head[4:])
 		if length < blockRecord || at+length > info.Size() {
@@ -111,5 +113,5 @@ func messagesIn(f *os.File) (all []messageIn, err error) {
 		}
 		at += length
 	}
-	return all, nil
+	return all, info.Size() - at, nil
 }

@@ -203,25 +203,31 @@ func (d *directory) markUsed() error {
 	return d.write(fmt.Sprintf("%d\n%s", layoutVersion, rest))
 }
 
-// write replaces VERSION, and is safe against a power cut.
+// write replaces VERSION.
 func (d *directory) write(text string) error {
-	next := filepath.Join(d.path, "VERSION.next")
-	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("write the spool's version: %w", err)
-	}
-	_, err = f.WriteString(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(next, filepath.Join(d.path, "VERSION"))
-	}
-	if err == nil {
-		err = syncDirectory(d.path)
-	}
-	if err != nil {
+	if err := replaceFile(filepath.Join(d.path, "VERSION"), []byte(text)); err != nil {
 		return fmt.Errorf("write the spool's version: %w", err)
 	}
 	return nil
+}
+
+// replaceFile is safe against a power cut: the file is the old one or the new
+// one.
+func replaceFile(path string, content []byte) error {
+	next := path + ".next"
+	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(next, path)
+	}
+	if err == nil {
+		err = syncDirectory(filepath.Dir(path))
+	}
+	return err
 }
 
 func syncDirectory(path string) error {
@@ -233,10 +239,12 @@ func syncDirectory(path string) error {
 }
 
 // streams is where JetStream keeps its streams.
-func (d *directory) streams() string { return filepath.Join(d.path, "jetstream", "$G", "streams") }
+func (d *directory) streams() string { return streamsIn(filepath.Join(d.path, "jetstream")) }
 
-// segments yields the directories of segments, and whether JetStream's
-// description of the stream is there.
+func streamsIn(store string) string { return filepath.Join(store, "$G", "streams") }
+
+// segments yields the directories of segments, and whether the stream is
+// described.
 func (d *directory) segments() iter.Seq2[string, bool] {
 	return func(yield func(string, bool) bool) {
 		found, _ := os.ReadDir(d.streams()) // in a new spool it is not there
@@ -244,8 +252,7 @@ func (d *directory) segments() iter.Seq2[string, bool] {
 			if _, ok := parseSegment(entry.Name()); !ok {
 				continue
 			}
-			_, err := os.Stat(filepath.Join(d.streams(), entry.Name(), "meta.inf"))
-			if !yield(entry.Name(), err == nil) {
+			if !yield(entry.Name(), isDescribed(filepath.Join(d.streams(), entry.Name()))) {
 				return
 			}
 		}

@@ -25,7 +25,8 @@
 //	roll.go     the next segment is begun
 //	files.go    how large JetStream's files in it are
 //	embedded.go the server in the process
-//	blocks.go   its files are looked at before
+//	described.go the descriptions of its streams are looked at before
+//	blocks.go   and so are its files
 //	mend.go     it is started anew after a write error
 //	ledger.go   which record is where and what is read next: plain data, numbered rules
 //	read.go     Read: live speech from memory, the backlog from the disk

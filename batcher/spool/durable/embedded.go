@@ -63,7 +63,11 @@ func startEmbedded(ctx context.Context, cfg Config) (*embedded, error) {
 // start returns a server that has read its streams. It gives up when ctx is
 // done, as soon as JetStream has finished the stream that it is reading.
 func (e *embedded) start(ctx context.Context) (*server.Server, error) {
-	if e.options.JetStreamKey == "" {
+	encrypted := e.options.JetStreamKey != ""
+	if err := mendDescriptions(ctx, streamsIn(e.dir()), encrypted, e.log); err != nil {
+		return nil, err
+	}
+	if !encrypted {
 		if err := mendBlocks(ctx, e.dir(), e.log); err != nil {
 			return nil, err
 		}

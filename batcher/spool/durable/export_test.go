@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -108,6 +109,28 @@ func LoseTheEndOfARoll(t *testing.T, s *Spool) {
 	if _, err := s.store.js.CreateStream(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// DescribeInSteps begins the next segment and calls after whenever its
+// description was written: with the limit, without, and sealed.
+func DescribeInSteps(t *testing.T, s *Spool, after func()) {
+	t.Helper()
+	s.mu.Lock()
+	g := segment{begin: s.ledger.lastSeq + 1}
+	s.mu.Unlock()
+	LoseTheEndOfARoll(t, s)
+	after()
+	err := s.store.begin(t.Context(), g, largeFiles)
+	after()
+	err = errors.Join(err, s.store.seal(t.Context(), g))
+	after()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.mu.Lock()
+	s.segments = append(s.segments, &held{segment: g})
+	s.ledger.spans.cut()
+	s.mu.Unlock()
 }
 
 // SmallFilesAfter says whether small files follow a segment that took in so much.
