@@ -31,22 +31,23 @@ type sighting struct {
 // is safe.
 type holder uint32
 
-// messageHash stands for a message id, which may be long.
-type messageHash [2]uint64
+// messageHash stands for a message id, which may be long. Of two thousand ids of
+// a call, two share one once in ten million million calls.
+type messageHash uint64
 
 // hasher makes hashes that nobody can foresee, and that mean something to one
 // registry only.
-type hasher [2]maphash.Seed
+type hasher maphash.Seed
 
-func newHasher() hasher { return hasher{maphash.MakeSeed(), maphash.MakeSeed()} }
+func newHasher() hasher { return hasher(maphash.MakeSeed()) }
 
-func (h *hasher) hash(messageID string) messageHash {
-	return messageHash{maphash.String(h[0], messageID), maphash.String(h[1], messageID)}
+func (h hasher) hash(messageID string) messageHash {
+	return messageHash(maphash.String(maphash.Seed(h), messageID))
 }
 
 // find returns the place of an id of a call.
 func (s *sightings) find(c *call, id messageHash) (p place, known bool) {
-	for n := range c.ids.find(id[0]) {
+	for n := range c.ids.find(uint64(id)) {
 		p := s.first + place(n-uint32(s.first)) // the log is shorter than 2³²
 		if s.at(p).id == id {
 			return p, true
@@ -74,14 +75,14 @@ func (s *sightings) note(seen sighting) place {
 	}
 	p := s.first + place(s.log.len)
 	s.log.push(seen)
-	seen.call.ids.add(seen.id[0], uint32(p))
+	seen.call.ids.add(uint64(seen.id), uint32(p))
 	return p
 }
 
 // remove empties a place.
 func (s *sightings) remove(p place) {
 	seen := s.at(p)
-	seen.call.ids.remove(seen.id[0], uint32(p))
+	seen.call.ids.remove(uint64(seen.id), uint32(p))
 	*seen = sighting{at: seen.at}
 }
 
