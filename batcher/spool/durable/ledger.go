@@ -49,7 +49,7 @@ type ledger struct {
 	cursor  uint64         // the frame in the stream to continue with behind page; means nothing while waiting is 0
 	turn    bool           // a reader that takes one at a time: the backlog's turn
 
-	owed map[spool.Position]debt
+	owed debts
 	dead map[spool.Position]*spool.DeadLetter
 
 	accepted, delivered, pending, bytes uint64
@@ -60,18 +60,11 @@ type ledger struct {
 	seed  maphash.Seed
 }
 
-// debt is what the ledger must know of a record that was read.
-type debt struct {
-	bytes    int
-	ended    bool
-	received time.Time
-}
-
 // newLedger returns the books of a spool whose first position will be next.
 func newLedger(next spool.Position) *ledger {
 	return &ledger{
 		last: next - 1, settled: newPositions(next), claimed: newPositions(next),
-		liveLimit: maxLiveRecords, liveCalls: map[uint64]int{}, backlog: map[uint64]int{}, owed: map[spool.Position]debt{},
+		liveLimit: maxLiveRecords, liveCalls: map[uint64]int{}, backlog: map[uint64]int{}, owed: newDebts(),
 		dead:     map[spool.Position]*spool.DeadLetter{},
 		rejected: map[string]uint64{}, seed: maphash.MakeSeed(),
 	}
@@ -181,9 +174,7 @@ func (l *ledger) readPage(buf []*spool.Record) int {
 	return n
 }
 
-func (l *ledger) owe(r *spool.Record) {
-	l.owed[r.Position] = debt{len(r.Message), r.Ended, r.Received}
-}
+func (l *ledger) owe(r *spool.Record) { l.owed.add(r.Position, debtOf(r)) }
 
 // forget counts one down and keeps no zero.
 func forget(counts map[uint64]int, key uint64) {
@@ -194,11 +185,10 @@ func forget(counts map[uint64]int, key uint64) {
 
 // settle ends a record that was read.
 func (l *ledger) settle(s spool.Settlement) error {
-	d, ok := l.owed[s.Position]
+	d, ok := l.owed.take(s.Position)
 	if !ok {
-		return fmt.Errorf("settle position %d: not among the %d read and unsettled", s.Position, len(l.owed))
+		return fmt.Errorf("settle position %d: not among the %d read and unsettled", s.Position, l.owed.len())
 	}
-	delete(l.owed, s.Position)
 	if s.Dead != nil {
 		dead := *s.Dead
 		dead.Record.Position = s.Position
@@ -238,7 +228,7 @@ func (l *ledger) lose(reason string) uint64 {
 		}
 	}
 	pending, bytes := uint64(0), uint64(0)
-	for _, d := range l.owed {
+	for d := range l.owed.all() {
 		if !d.ended {
 			pending, bytes = pending+1, bytes+uint64(d.bytes)
 		}
@@ -272,8 +262,8 @@ func (l *ledger) oldest() time.Time {
 	}
 	p := l.settled.floor
 	for ; p <= l.last; p++ {
-		if d, ok := l.owed[p]; ok && !d.ended {
-			return d.received
+		if d, ok := l.owed.at(p); ok && !d.ended {
+			return d.at()
 		} else if !ok && !l.settled.has(p) && l.dead[p] == nil {
 			break
 		}

@@ -74,7 +74,7 @@ func (s *Spool) Stats() Stats {
 	st := s.stats
 	st.MaxBytes = uint64(s.cfg.MaxBytes)
 	st.DeadLetters = s.letters
-	st.Live, st.Backlog, st.Owed = s.ledger.live.len(), s.ledger.waiting, len(s.ledger.owed)
+	st.Live, st.Backlog, st.Owed = s.ledger.live.len(), s.ledger.waiting, s.ledger.owed.len()
 	st.Damage = append([]Damage(nil), s.damage...)
 	if s.in != nil {
 		st.StoreWarnings, st.StoreErrors = s.in.log.warnings.Load(), s.in.log.errors.Load()
