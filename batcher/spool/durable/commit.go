@@ -113,6 +113,7 @@ func (s *Spool) commitLoop(ctx context.Context) {
 	for ctx.Err() == nil {
 		s.mendNotes(ctx)
 		s.rollIfDue(ctx)
+		s.yield(ctx)
 		s.gather(ctx, &p)
 		if !s.next(&f) {
 			select {
@@ -150,7 +151,7 @@ func (s *Spool) refuse() {
 func (s *Spool) next(f *frame) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.wanted = 0
+	s.wanted, s.taken = 0, false
 	clear(f.records) // what the ledger keeps on disk only must not be kept here
 	f.groups, f.records = f.groups[:0], f.records[:0]
 	f.data = beginFrame(f.data)

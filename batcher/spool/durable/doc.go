@@ -17,6 +17,7 @@
 //
 //	commit.go   Append: whoever waits while a frame is written goes into the next
 //	pacer.go    or, in a crowd, waits for a few others first
+//	yield.go    or for the reader, where it has fallen behind
 //	frame.go    a frame: the records that became safe with one sync
 //	record.go   a record in a frame
 //	store.go    JetStream, as much as is needed of it

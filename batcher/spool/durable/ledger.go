@@ -113,6 +113,11 @@ func (l *ledger) commit(seq uint64, rs []*spool.Record) {
 	}
 }
 
+// crowded says that half of the room for live records is taken.
+func (l *ledger) crowded() bool {
+	return l.live.len() >= (l.liveLimit+1)/2 || l.liveBytes >= maxLiveBytes/2
+}
+
 // wantsPage says that the backlog's next records must be fetched, from cursor.
 func (l *ledger) wantsPage() bool { return l.waiting > 0 && l.page.len() == 0 }
 

@@ -43,7 +43,7 @@ func newSpool(cfg Config) *Spool {
 	return &Spool{
 		cfg: cfg, meter: newMeter(cfg.Metrics), writer: binary.LittleEndian.Uint64(writer[:]),
 		marks: map[spool.StreamID]*mark{}, forgets: map[spool.StreamID]spool.Position{},
-		appended: token(), readable: token(), settledC: token(), commitC: token(), full: token(), closing: token(), room: token(), changing: token(), notes: make(chan noteRequest),
+		appended: token(), eased: token(), readable: token(), settledC: token(), commitC: token(), full: token(), closing: token(), room: token(), changing: token(), notes: make(chan noteRequest),
 	}
 }
 

@@ -61,7 +61,9 @@ func (s *Spool) take(buf []*spool.Record) (n int, err error) {
 	if len(s.ledger.dead) >= maxUnwritten {
 		return 0, nil
 	}
-	return s.ledger.read(buf), nil
+	n = s.ledger.read(buf)
+	s.took(n)
+	return n, nil
 }
 
 func (s *Spool) wantsPage() bool {

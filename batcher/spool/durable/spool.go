@@ -36,6 +36,8 @@ type Spool struct {
 	waiting       []*group                          // guarded by mu; in the order of Append
 	urgent        bool                              // guarded by mu; something that waits is
 	wanted        int                               // guarded by mu; groups that the commit loop wants to be woken for; 0: any
+	taken         bool                              // guarded by mu; the reader has taken something since the last frame was begun
+	yielding      bool                              // guarded by mu; the next frame waits for the reader
 	closed        bool                              // guarded by mu
 	trouble       error                             // guarded by mu; why the frame under way is not safe yet
 	fenced        error                             // guarded by mu; the spool is another's
@@ -61,6 +63,7 @@ type Spool struct {
 	packed          []segment // the tidy loop's; another one has taken their place, and they are still there
 
 	appended chan struct{} // size 1: the commit loop has something to do
+	eased    chan struct{} // size 1: the next frame need not wait for the reader any more
 	readable chan struct{} // size 1: Read has something to do
 	settledC chan struct{} // size 1: there is something to note soon
 	commitC  chan struct{} // size 1: there is something to note by and by
