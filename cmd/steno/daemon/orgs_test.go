@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-
 )
 
 // A token opens its org's doors and no other's, whatever the client says of orgs.
