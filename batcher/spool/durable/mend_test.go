@@ -38,7 +38,7 @@ func TestStoppedStoreIsStartedAnew(t *testing.T) {
 // awaitNoted waits until a kill would leave so many records to be sent.
 func awaitNoted(t *testing.T, dir string, pending uint64) {
 	t.Helper()
-	patience := time.After(20 * time.Second)
+	patience := time.After(time.Minute)
 	for {
 		killed := openAt(t, copyOf(t, dir))
 		a := killed.Account()
@@ -49,7 +49,7 @@ func awaitNoted(t *testing.T, dir string, pending uint64) {
 		select {
 		case <-time.After(100 * time.Millisecond):
 		case <-patience:
-			t.Fatalf("after 20 s a kill would leave %d pending, want %d", a.Pending, pending)
+			t.Fatalf("after a minute a kill would leave %d pending, want %d", a.Pending, pending)
 		}
 	}
 }
