@@ -28,6 +28,7 @@ func (serveCommand) Run(ctx context.Context, p cli.Process) error {
 		log.Warn("no such setting", "variable", name)
 	}
 	defer keepThrift(p.Environ)()
+	defer spareProcessor(p.Environ, settings)()
 	d, err := daemon.New(ctx, settings, log)
 	if err != nil {
 		return err

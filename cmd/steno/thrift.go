@@ -3,6 +3,7 @@ package main
 import (
 	"runtime/debug"
 	"runtime/metrics"
+	"slices"
 	"strings"
 	"time"
 )
@@ -43,11 +44,8 @@ func (t *thrift) look(collected, in float64) int {
 // keepThrift looks every second, until stop is called. Who has set GOGC or
 // GOMEMLIMIT decides alone.
 func keepThrift(environ []string) (stop func()) {
-	for _, set := range environ {
-		name, value, _ := strings.Cut(set, "=")
-		if (name == "GOGC" || name == "GOMEMLIMIT") && value != "" {
-			return func() {}
-		}
+	if isSet(environ, "GOGC") || isSet(environ, "GOMEMLIMIT") {
+		return func() {}
 	}
 	before := debug.SetGCPercent(leastGarbage)
 	ending, ended := make(chan struct{}), make(chan struct{})
@@ -82,4 +80,12 @@ func lookUntil(ending <-chan struct{}) {
 			debug.SetGCPercent(percent)
 		}
 	}
+}
+
+// isSet says whether a variable has a value.
+func isSet(environ []string, variable string) bool {
+	return slices.ContainsFunc(environ, func(v string) bool {
+		name, value, _ := strings.Cut(v, "=")
+		return name == variable && value != ""
+	})
 }
