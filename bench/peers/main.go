@@ -8,11 +8,12 @@
 //	stenolab load … -- peers otel      OpenTelemetry Collector's exporterhelper: queue, batcher, storage
 //	stenolab load … -- peers sketch    5 calls × 5 messages, a call in one request at most, and nothing else
 //	stenolab load … -- peers floor     read, decode, splice, POST, and nothing else
+//	stenolab load … -- peers -sync 4ms sketch    and the least that a disk costs
 //
 // It is a module of its own, so that what it depends on never reaches a user
 // of Steno. It takes its addresses from the variables that steno takes them
 // from. All but floor acknowledge an utterance once their queue has it; only
-// otel's is on a disk.
+// otel's is on a disk, and whoever's with -sync.
 //
 // The door (front.go) and the POST (org.go) are the same for all and as lean as
 // we could make them: what differs is the batching.
@@ -43,6 +44,7 @@ type peer interface {
 type knobs struct {
 	flight int           // requests at once
 	wait   time.Duration // for company
+	sync   time.Duration // for company in the journal; 0: no journal
 }
 
 func main() {
@@ -51,6 +53,7 @@ func main() {
 	var k knobs
 	flag.IntVar(&k.flight, "flight", 64, "requests at once")
 	flag.DurationVar(&k.wait, "wait", 200*time.Millisecond, "longest wait for company, where there is one to set")
+	flag.DurationVar(&k.sync, "sync", 0, "write messages to a file, one sync for all that come in this time, before they are acknowledged; 0: no file")
 	flag.Parse()
 	if err := run(ctx, flag.Arg(0), k); err != nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)
@@ -75,6 +78,11 @@ func run(ctx context.Context, name string, k knobs) error {
 	p, err := open()
 	if err != nil {
 		return err
+	}
+	if p != nil && k.sync > 0 {
+		if p, err = newJournal(p, os.Getenv("STENO_SPOOL_DIR"), k.sync); err != nil {
+			return err
+		}
 	}
 	l, err := net.Listen("tcp", os.Getenv("STENO_LISTEN"))
 	if err != nil {
