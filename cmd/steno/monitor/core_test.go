@@ -129,31 +129,31 @@ func TestStagesAddUp(t *testing.T) {
 		company := step("company")
 		other := rapid.Bool().Draw(t, "another request of the call is under way")
 		if other {
-			c.lane.take(now.Add(-step("since")))
+			c.lane.take(stampOf(now.Add(-step("since"))))
 		}
-		j := &journey{call: c, spoken: noon, received: received, read: now, laneBefore: c.lane.busy(now)}
+		j := &journey{call: c, spoken: stampOf(noon), received: stampOf(received), read: stampOf(now), laneBefore: c.lane.busy(stampOf(now))}
 		if other {
 			now = now.Add(step("until the lane is free"))
-			c.lane.free(now)
+			c.lane.free(stampOf(now))
 		}
 		for range rapid.IntRange(0, 4).Draw(t, "requests") {
 			now = now.Add(step("wait"))
-			j.leave(now, company)
-			c.lane.take(now)
+			j.leave(stampOf(now), company)
+			c.lane.take(stampOf(now))
 			now = now.Add(step("request"))
-			j.land(now)
-			c.lane.free(now)
+			j.land(stampOf(now))
+			c.lane.free(stampOf(now))
 		}
 		now = now.Add(step("after"))
 		var sum time.Duration
-		for s, d := range j.spent(now, company) {
+		for s, d := range j.spent(stampOf(now), company) {
 			if d < 0 {
 				t.Fatalf("J1: %v spent in %v", d, stage(s))
 			}
 			sum += d
 		}
 		if want := now.Sub(noon); sum != want {
-			t.Fatalf("J1: the stages add up to %v, want %v: %v", sum, want, j.spent(now, company))
+			t.Fatalf("J1: the stages add up to %v, want %v: %v", sum, want, j.spent(stampOf(now), company))
 		}
 	})
 }
@@ -162,17 +162,20 @@ func TestWhere(t *testing.T) {
 	const company = 200 * time.Millisecond
 	f := func(rule string, want stage, prepare func(*journey)) {
 		t.Helper()
-		j := &journey{call: &call{}, spoken: noon, received: noon, read: noon}
+		j := &journey{call: &call{}, spoken: stampOf(noon), received: stampOf(noon), read: stampOf(noon)}
 		prepare(j)
-		if got := j.where(noon.Add(time.Second), company); got != want {
+		if got := j.where(stampOf(noon.Add(time.Second)), company); got != want {
 			t.Errorf("%s: it is in %v, want %v", rule, got, want)
 		}
 	}
-	f("a request is under way", atSalesforce, func(j *journey) { j.leave(noon.Add(company), company) })
-	f("J3: between requests", heldBack, func(j *journey) { j.leave(noon.Add(company), company); j.land(noon.Add(300 * time.Millisecond)) })
-	f("its call's lane is taken", inLane, func(j *journey) { j.call.lane.take(noon) })
+	f("a request is under way", atSalesforce, func(j *journey) { j.leave(stampOf(noon.Add(company)), company) })
+	f("J3: between requests", heldBack, func(j *journey) {
+		j.leave(stampOf(noon.Add(company)), company)
+		j.land(stampOf(noon.Add(300 * time.Millisecond)))
+	})
+	f("its call's lane is taken", inLane, func(j *journey) { j.call.lane.take(stampOf(noon)) })
 	f("J2: it might have left long ago", heldBack, func(*journey) {})
-	f("it waits for company", forCompany, func(j *journey) { j.read = noon.Add(900 * time.Millisecond) })
+	f("it waits for company", forCompany, func(j *journey) { j.read = stampOf(noon.Add(900 * time.Millisecond)) })
 }
 
 func TestSilentSide(t *testing.T) {

@@ -34,68 +34,66 @@ const slack = 50 * time.Millisecond
 //	J3  what it waits between requests it was held back
 //	J4  one that is delivered is under way until Salesforce has answered
 type journey struct {
-	place int // the journeys' own
-
-	call             *call
-	number           int // in the call
-	spoken, received time.Time
-	clock            time.Duration // by how much its engine's clock was behind
-	dialect          string
-
-	read       time.Time     // when the batcher had it
-	laneBefore time.Duration // what its call's lane had been busy for by then
-	first      time.Time     // when its first request left; zero: none has
-	lane       time.Duration // of the wait until then
-	company    time.Duration // the most that it might wait for company
-	flying     time.Time     // since when a request with it is under way; zero: none is
-	flown      time.Duration // in requests that have come back
+	call          *call
+	place         int32 // the journeys' own
+	number        int32 // in the call
+	dialect       string
+	spoken        stamp
+	received      stamp
+	clock         time.Duration // by how much its engine's clock was behind
+	read          stamp         // when the batcher had it
+	laneBefore    time.Duration // what its call's lane had been busy for by then
+	first         stamp         // when its first request left
+	lane, company time.Duration // of the wait until then the lane's part, and the most that it might wait for company
+	flying        stamp         // since when a request with it is under way
+	flown         time.Duration // in requests that have come back
 }
 
 // said is what the call shows of it; nil: it has made room there.
-func (j *journey) said() *said { return j.call.said.at(j.number) }
+func (j *journey) said() *said { return j.call.said.at(int(j.number)) }
 
 // leave notes that a request with it leaves.
-func (j *journey) leave(now time.Time, company time.Duration) {
-	if j.first.IsZero() {
+func (j *journey) leave(now stamp, company time.Duration) {
+	if j.first == 0 {
 		j.first, j.lane, j.company = now, j.call.lane.busy(now)-j.laneBefore, company
 	}
 	j.flying = now
 }
 
 // land notes that the request is back.
-func (j *journey) land(now time.Time) {
-	j.flown += now.Sub(j.flying)
-	j.flying = time.Time{}
+func (j *journey) land(now stamp) {
+	j.flown += now.since(j.flying)
+	j.flying = 0
 }
 
 // spent is what it has spent where by now (J1).
-func (j *journey) spent(now time.Time, company time.Duration) (in [stages]time.Duration) {
-	in[inEngine] = max(0, j.received.Sub(j.spoken)-j.clock)
-	in[inSpool] = max(0, j.read.Sub(j.received))
+func (j *journey) spent(now stamp, company time.Duration) (in [stages]time.Duration) {
+	in[inEngine] = max(0, time.Duration(j.received-j.spoken)-j.clock)
+	in[inSpool] = j.read.since(j.received)
 	in[atSalesforce] = j.flown
-	if !j.flying.IsZero() {
-		in[atSalesforce] += now.Sub(j.flying)
+	if j.flying != 0 {
+		in[atSalesforce] += now.since(j.flying)
 	}
-	wait, lane := j.first.Sub(j.read), j.lane
-	if j.first.IsZero() {
-		wait, lane = now.Sub(j.read), j.call.lane.busy(now)-j.laneBefore
+	wait, lane := j.first.since(j.read), j.lane
+	if j.first == 0 {
+		wait, lane = now.since(j.read), j.call.lane.busy(now)-j.laneBefore
 	} else {
 		company = j.company
 	}
 	in[inLane] = min(lane, wait)
 	in[forCompany] = min(wait-in[inLane], company+slack) // J2
-	in[heldBack] = max(0, now.Sub(j.read)-in[atSalesforce]-in[inLane]-in[forCompany])
+	in[heldBack] = max(0, now.since(j.read)-in[atSalesforce]-in[inLane]-in[forCompany])
 	return in
 }
 
 // where is the stage that it is in.
-func (j *journey) where(now time.Time, company time.Duration) stage {
+func (j *journey) where(now stamp, company time.Duration) stage {
 	switch {
-	case !j.flying.IsZero():
+	case j.flying != 0:
 		return atSalesforce
-	case !j.first.IsZero(): // J3
+	case j.first != 0: // J3
 		return heldBack
-	case !j.call.lane.since.IsZero():
+	case j.call.lane.taken != 0:
 		return inLane
 	case j.spent(now, company)[heldBack] > 0:
 		return heldBack
@@ -106,26 +104,26 @@ func (j *journey) where(now time.Time, company time.Duration) stage {
 // lane is how long requests of a call were under way, one at a time.
 type lane struct {
 	total time.Duration // of those that are back
-	since time.Time     // of the one under way; zero: none is
+	taken stamp         // since when one is under way
 }
 
 // take and free may be called for each utterance of a request: the first counts.
-func (l *lane) take(now time.Time) {
-	if l.since.IsZero() {
-		l.since = now
+func (l *lane) take(now stamp) {
+	if l.taken == 0 {
+		l.taken = now
 	}
 }
 
-func (l *lane) free(now time.Time) {
-	if !l.since.IsZero() {
-		l.total, l.since = l.total+now.Sub(l.since), time.Time{}
+func (l *lane) free(now stamp) {
+	if l.taken != 0 {
+		l.total, l.taken = l.total+now.since(l.taken), 0
 	}
 }
 
 // busy is how long the lane was taken, all together.
-func (l *lane) busy(now time.Time) time.Duration {
-	if l.since.IsZero() {
+func (l *lane) busy(now stamp) time.Duration {
+	if l.taken == 0 {
 		return l.total
 	}
-	return l.total + now.Sub(l.since)
+	return l.total + now.since(l.taken)
 }

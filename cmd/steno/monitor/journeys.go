@@ -20,7 +20,7 @@ func (js *journeys) begin(as journey) *journey {
 		j = new(journey)
 	}
 	*j = as
-	j.place = len(js.under)
+	j.place = int32(len(js.under))
 	js.under = append(js.under, j)
 	return j
 }

@@ -196,7 +196,7 @@ func journeyOf(u *batcher.Utterance) *journey {
 
 // begin begins an utterance's journey. The lock is held.
 func (m *Monitor) begin(now time.Time, r *spool.Record) *journey {
-	c := m.call(now, callKey{r.Org, r.Call})
+	c, read := m.call(now, callKey{r.Org, r.Call}), stampOf(now)
 	s := said{sender: senderOf(r.Message), spoken: stampOf(r.Spoken), received: stampOf(r.Received)}
 	if m.cfg.Text {
 		s.text = cut(gjson.GetBytes(r.Message, "content").Str)
@@ -209,14 +209,14 @@ func (m *Monitor) begin(now time.Time, r *spool.Record) *journey {
 	}
 	c.waiting++
 	return m.journeys.begin(journey{
-		call: c, number: c.add(s, r.Speaker, r.Received), spoken: r.Spoken, received: r.Received, clock: s.clock, dialect: dialect,
-		read: now, laneBefore: c.lane.busy(now),
+		call: c, number: int32(c.add(s, r.Speaker, r.Received)), spoken: s.spoken, received: s.received, clock: s.clock, dialect: dialect,
+		read: read, laneBefore: c.lane.busy(read),
 	})
 }
 
 // Sending notes that a request leaves.
 func (m *Monitor) Sending(r batcher.Request) {
-	now, company := time.Now(), m.cfg.Company()
+	now, company := stampOf(time.Now()), m.cfg.Company()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, e := range r.Entries {
@@ -239,7 +239,7 @@ func (m *Monitor) Answered(r batcher.Request, o batcher.Outcome) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i := range r.Entries {
-		land(now, written, r.Entries[i].Utterances, &o.Results[i])
+		land(stampOf(now), written, r.Entries[i].Utterances, &o.Results[i])
 	}
 	for _, s := range m.history.both(now) {
 		s.requests++
@@ -252,7 +252,7 @@ func (m *Monitor) Answered(r batcher.Request, o batcher.Outcome) {
 // land notes that the utterances of an entry are back. Where all of them are
 // delivered that is left to Settled, which looks at each of them anyway, in a
 // moment. The lock is held.
-func land(now time.Time, written stamp, all []*batcher.Utterance, r *batcher.Result) {
+func land(now, written stamp, all []*batcher.Utterance, r *batcher.Result) {
 	delivered := r.Verdict == batcher.Deliver && len(r.Only) == 0
 	for _, u := range all {
 		j := journeyOf(u)
@@ -289,8 +289,9 @@ func (m *Monitor) Settled(all []batcher.Settled) {
 // settle books the end of a journey. The lock is held.
 func (m *Monitor) settle(now time.Time, slots [2]*slot, j *journey, s *batcher.Settled) {
 	j.call.waiting--
+	answered := stampOf(s.Answered)
 	if said := j.said(); said != nil {
-		said.answered, said.rejected = stampOf(s.Answered), s.Rejected
+		said.answered, said.rejected = answered, s.Rejected
 		if s.Rejected == "" && j.call.written != 0 {
 			said.written = j.call.written
 		}
@@ -302,10 +303,10 @@ func (m *Monitor) settle(now time.Time, slots [2]*slot, j *journey, s *batcher.S
 		}
 		return
 	}
-	spent := j.spent(s.Answered, 0)
-	speech := max(0, s.Answered.Sub(j.spoken)-j.clock)
+	spent := j.spent(answered, 0)
+	speech := max(0, time.Duration(answered-j.spoken)-j.clock)
 	m.meter.delivered(j.dialect, speech, &spent)
-	deliver(slots, speech, s.Answered.Sub(j.received), &spent)
+	deliver(slots, speech, answered.since(j.received), &spent)
 }
 
 // reject remembers a rejection, without a word of what was said. The lock is held.

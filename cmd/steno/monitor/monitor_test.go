@@ -29,10 +29,10 @@ func TestRequestsThatComeBack(t *testing.T) {
 			m.Answered(request, batcher.Outcome{Results: []batcher.Result{r}, Written: time.Now(), Answered: time.Now()})
 			for i, u := range all {
 				j := journeyOf(u)
-				if got := j.spent(time.Now(), 0)[atSalesforce]; got != time.Second {
+				if got := j.spent(stampOf(time.Now()), 0)[atSalesforce]; got != time.Second {
 					t.Errorf("%+v: utterance %d was at Salesforce for %v, want a second", r, i, got)
 				}
-				if !j.call.lane.since.IsZero() {
+				if j.call.lane.taken != 0 {
 					t.Errorf("%+v: the lane is taken", r)
 				}
 				said := j.said()

@@ -15,20 +15,25 @@ type said struct {
 // settled is true once the utterance's fate is known.
 func (s *said) settled() bool { return s.answered != 0 }
 
-// stamp is a time in a third of the memory, since much of what is said is kept:
-// microseconds since the epoch; 0: not yet.
+// stamp is a time in a third of the memory, and with nothing in it that the
+// collector must look at, since much of what is said is kept: nanoseconds since
+// 1970 by the wall clock; 0: not yet. A clock that is set puts what is under way
+// at the time into wrong stages, but never for less than nothing.
 type stamp int64
 
 func stampOf(t time.Time) stamp {
 	if t.IsZero() {
 		return 0
 	}
-	return stamp(t.UnixMicro())
+	return stamp(t.UnixNano())
 }
 
-func (s stamp) time() time.Time { return time.UnixMicro(int64(s)) }
+// since is how long after another one it is, and not less than nothing.
+func (s stamp) since(earlier stamp) time.Duration { return time.Duration(max(0, s-earlier)) }
 
-func (s stamp) millis() int64 { return int64(s) / 1000 }
+func (s stamp) time() time.Time { return time.Unix(0, int64(s)) }
+
+func (s stamp) millis() int64 { return int64(s) / 1e6 }
 
 // lastSaid holds the last maxSaid utterances of a call. They are numbered from
 // 0 on.

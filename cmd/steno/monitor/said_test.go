@@ -60,7 +60,7 @@ func TestJourneys(t *testing.T) {
 		var want []*journey
 		for n := range rapid.IntRange(0, 60).Draw(t, "steps") {
 			if len(want) == 0 || rapid.Bool().Draw(t, "another begins") {
-				want = append(want, js.begin(journey{number: n}))
+				want = append(want, js.begin(journey{number: int32(n)}))
 			} else {
 				at := rapid.IntRange(0, len(want)-1).Draw(t, "ends")
 				js.end(want[at])

@@ -110,8 +110,8 @@ func (m *Monitor) Call(now time.Time, org, key string) (CallShown, bool) {
 func (m *Monitor) oldest() map[*call]time.Time {
 	oldest := map[*call]time.Time{}
 	for _, j := range m.journeys.under {
-		if at, known := oldest[j.call]; !known || j.received.Before(at) {
-			oldest[j.call] = j.received
+		if at, known := oldest[j.call]; !known || j.received.time().Before(at) {
+			oldest[j.call] = j.received.time()
 		}
 	}
 	return oldest

@@ -105,7 +105,7 @@ func (m *Monitor) stages(now time.Time, company time.Duration, f Facts) []StageS
 		}
 	}
 	for _, j := range m.journeys.under {
-		at, spent := j.where(now, company), j.spent(now, company)
+		at, spent := j.where(stampOf(now), company), j.spent(stampOf(now), company)
 		put(at, 1, spent[at])
 	}
 	for s := range m.storing {
