@@ -21,6 +21,8 @@ type callKey struct{ org, key string }
 //	L3  there are at most maxCalls, maxSaid utterances and maxPartials partials
 //	    of each, and maxText bytes of each text: older utterances make room,
 //	    further calls and partials are not kept
+//	L4  where there are maxCalls, one of which nothing is open and nothing waits
+//	    makes room at once
 type call struct {
 	key     callKey
 	since   time.Time // when it was first heard of
@@ -62,9 +64,10 @@ func (c *call) active(now time.Time) bool { // L1
 }
 
 // over says whether nobody needs to know of the call any more (L2).
-func (c *call) over(now time.Time) bool {
-	return len(c.streams) == 0 && c.waiting == 0 && now.Sub(c.heard) >= quiet
-}
+func (c *call) over(now time.Time) bool { return c.idle() && now.Sub(c.heard) >= quiet }
+
+// idle says whether nothing of the call is open, and nothing waits.
+func (c *call) idle() bool { return len(c.streams) == 0 && c.waiting == 0 }
 
 // add notes an utterance, and returns its number in the call.
 func (c *call) add(s said, speaker string, received time.Time) (number int) {

@@ -31,6 +31,7 @@ type Monitor struct {
 	mu       sync.Mutex // guards what follows
 	history  history
 	calls    map[callKey]*call
+	open     map[spool.StreamID]*call // those with a stream that a connection has, kept in calls or not
 	links    map[uint64]*link
 	web      link
 	journeys journeys
@@ -51,7 +52,7 @@ const maxRejected = 20
 // New returns a monitor that has heard of nothing yet.
 func New(cfg Config) *Monitor {
 	m := &Monitor{
-		cfg: cfg, history: newHistory(), calls: map[callKey]*call{}, links: map[uint64]*link{}, web: link{dialect: web},
+		cfg: cfg, history: newHistory(), calls: map[callKey]*call{}, open: map[spool.StreamID]*call{}, links: map[uint64]*link{}, web: link{dialect: web},
 		rejected: []Rejection{}, storing: map[*storing]struct{}{},
 	}
 	m.meter = newMeter(cfg, m)
@@ -80,40 +81,33 @@ func (m *Monitor) opened(o ingest.Opened) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := m.call(now, callKey{o.Stream.Org, o.Call})
+	if before := m.open[o.Stream]; before != nil && before != c { // it is another call's now
+		m.let(before, o.Stream)
+	}
 	if l := m.links[o.Connection]; l != nil && c.streams[o.Stream] != o.Connection {
 		l.streams++
 		c.dialect = l.dialect
 	}
 	c.streams[o.Stream], c.heard, c.ended = o.Connection, now, false
+	m.open[o.Stream] = c
 }
 
-// released looks through the calls only where the stream's own key is not the
-// call's: a transfer.
 func (m *Monitor) released(id spool.StreamID, ended bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c := m.calls[callKey{id.Org, id.Call}]
-	if _, open := m.streamsOf(c)[id]; !open {
-		for _, other := range m.calls {
-			if _, open := other.streams[id]; open {
-				c = other
-			}
-		}
-	}
-	if connection, open := m.streamsOf(c)[id]; open {
-		delete(c.streams, id)
+	if c := m.open[id]; c != nil {
+		m.let(c, id)
 		c.ended = ended
-		if l := m.links[connection]; l != nil {
-			l.streams--
-		}
 	}
 }
 
-func (m *Monitor) streamsOf(c *call) map[spool.StreamID]uint64 {
-	if c == nil {
-		return nil
+// let closes a stream of a call. The lock is held.
+func (m *Monitor) let(c *call, id spool.StreamID) {
+	if l := m.links[c.streams[id]]; l != nil {
+		l.streams--
 	}
-	return c.streams
+	delete(c.streams, id)
+	delete(m.open, id)
 }
 
 // call finds a call, or hears of it for the first time. The lock is held.
@@ -129,14 +123,25 @@ func (m *Monitor) call(now time.Time, key callKey) *call {
 	return c
 }
 
-// sweep forgets the calls that are over, at most every ten seconds. The lock is
-// held.
+// callOf is the call that was said in. The lock is held.
+func (m *Monitor) callOf(now time.Time, r *spool.Record) *call {
+	key := callKey{r.Org, r.Call}
+	if c := m.open[r.Stream]; c != nil && c.key == key { // L3: it may not be kept
+		return c
+	}
+	return m.call(now, key)
+}
+
+// sweep forgets the calls that are over, at most every ten seconds, and where
+// there are as many as may be those of which nothing is left to come (L4). The
+// lock is held.
 func (m *Monitor) sweep(now time.Time) {
 	if now.Sub(m.swept) < 10*time.Second {
 		return
 	}
 	m.swept = now
-	maps.DeleteFunc(m.calls, func(_ callKey, c *call) bool { return c.over(now) })
+	full := len(m.calls) >= maxCalls
+	maps.DeleteFunc(m.calls, func(_ callKey, c *call) bool { return c.over(now) || full && c.idle() })
 }
 
 // Partial takes in speech that is not final.
@@ -196,7 +201,7 @@ func journeyOf(u *batcher.Utterance) *journey {
 
 // begin begins an utterance's journey. The lock is held.
 func (m *Monitor) begin(now time.Time, r *spool.Record) *journey {
-	c, read := m.call(now, callKey{r.Org, r.Call}), stampOf(now)
+	c, read := m.callOf(now, r), stampOf(now)
 	s := said{sender: senderOf(r.Message), spoken: stampOf(r.Spoken), received: stampOf(r.Received)}
 	if m.cfg.Text {
 		s.text = cut(gjson.GetBytes(r.Message, "content").Str)
