@@ -151,7 +151,7 @@ func (s *Spool) refuse() {
 func (s *Spool) next(f *frame) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.wanted, s.taken = 0, false
+	s.wanted = 0
 	clear(f.records) // what the ledger keeps on disk only must not be kept here
 	f.groups, f.records = f.groups[:0], f.records[:0]
 	f.data = beginFrame(f.data)
@@ -174,6 +174,7 @@ func (s *Spool) next(f *frame) bool {
 	if n == 0 {
 		return false
 	}
+	s.taken = false
 	s.urgent = s.urgent && n < len(s.waiting) // it may be among those left
 	s.waiting = s.waiting[:copy(s.waiting, s.waiting[n:])]
 	clear(s.waiting[len(s.waiting):min(cap(s.waiting), len(s.waiting)+n)])

@@ -49,10 +49,14 @@ func TestAFrameWaitsForTheReader(t *testing.T) {
 				t.Errorf("%s: the frame waits for %v, want %v", when, got, want)
 			}
 		}
-		appendAfter(0, &spool.Record{})
 		live(3)
-		f(0, "B2: nothing was taken since the last frame")
 		readAfter(0, 1)
+		synctest.Wait()
+		var none frame
+		if f(0, "nothing waits"); s.next(&none) {
+			t.Fatal("a frame of nothing was begun")
+		}
+		appendAfter(0, &spool.Record{})
 		f(yieldMost, "B1: two of four are taken up, and nobody takes them")
 		readAfter(time.Millisecond, 1)
 		f(time.Millisecond, "B1: one is taken after 1 ms")
