@@ -115,10 +115,16 @@ func isDescribed(dir string) bool {
 }
 
 // hasMessages says whether there are messages in a file below dir, or may be:
-// one that is encrypted or damaged is all rest.
+// one that is encrypted or damaged is all rest. But one that has room for a
+// single mark of what is gone, which is what JetStream begins a segment with,
+// has none, whatever the mark looks like: a frame alone is longer.
 func hasMessages(dir string) bool {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(path) != blockExt {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil || info.Size() <= blockRecord {
 			return err
 		}
 		f, err := os.Open(path)

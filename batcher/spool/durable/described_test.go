@@ -125,16 +125,18 @@ func TestSegmentWithoutAChecksum(t *testing.T) {
 		wantDamaged(t, durable.Config{Dir: dir, Key: key}, "messages without a checksum")
 	}
 
-	dir := t.TempDir()
-	s := openAt(t, dir)
-	say(t, s, 1, 9, "a")
-	durable.LoseTheEndOfARoll(t, s)
-	closeIt(t, s)
-	if err := os.Remove(filepath.Join(newestSegment(t, dir), "meta.sum")); err != nil {
-		t.Fatal(err)
-	}
-	wantNine(t, durable.Config{Dir: dir})
-	if found, _ := filepath.Glob(stream(dir, "STENO_SPOOL_*")); len(found) > 0 {
-		t.Errorf("what was being made is still there: %v", found)
+	for _, key := range []string{"", "a key"} {
+		cfg := durable.Config{Dir: t.TempDir(), Key: key}
+		s := open(t, cfg)
+		say(t, s, 1, 9, "a")
+		durable.LoseTheEndOfARoll(t, s)
+		closeIt(t, s)
+		if err := os.Remove(filepath.Join(newestSegment(t, cfg.Dir), "meta.sum")); err != nil {
+			t.Fatal(err)
+		}
+		wantNine(t, cfg)
+		if found, _ := filepath.Glob(stream(cfg.Dir, "STENO_SPOOL_*")); len(found) > 0 {
+			t.Errorf("with the key %q, what was being made is still there: %v", key, found)
+		}
 	}
 }
