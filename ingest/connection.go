@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"math"
 	"time"
 
 	"example.com/steno/batcher/spool"
@@ -120,7 +121,7 @@ func (c *connection) serve() {
 	s := c.server
 	s.mu.Lock()
 	s.connected(c)
-	c.heart = time.AfterFunc(s.cfg.PingEvery, c.beat)
+	c.heart = time.AfterFunc(firstBeat(c.id, s.cfg.PingEvery), c.beat)
 	if s.draining {
 		c.drain()
 	}
@@ -146,6 +147,17 @@ func (c *connection) beat() {
 	if !c.readEnded {
 		c.heart.Reset(c.server.cfg.PingEvery)
 	}
+}
+
+// firstBeat is when a connection is sent its first ping; the others follow
+// every so often. All who come back after a restart come at once, and would be
+// sent theirs at once for ever: 19,000 of them cost a core a third of its time
+// for seconds. So the first one comes earlier, by up to a half, for each
+// connection in its number by another part. Going on by the golden ratio, these
+// parts are spread evenly, wherever one begins and however far one goes.
+func firstBeat(connection uint64, every time.Duration) time.Duration {
+	_, part := math.Modf(float64(connection) / math.Phi)
+	return every - time.Duration(part*float64(every/2))
 }
 
 func (c *connection) stopHeart() {
