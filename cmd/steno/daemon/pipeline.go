@@ -200,7 +200,11 @@ func (p *pipeline) run(ctx, hard context.Context) error {
 	})
 	err := g.Wait()
 	if _, lost := p.spool.(*spool.Memory); errors.Is(err, errDrainTimeout) && !lost {
-		p.log.Warn("not everything has reached salesforce: the next start goes on with it", "pending", p.spool.Account().Pending)
+		if pending := p.spool.Account().Pending; pending > 0 {
+			p.log.Warn("not everything has reached salesforce: the next start goes on with it", "pending", pending)
+		} else {
+			p.log.Warn("connections were cut: they had not ended when the time to drain was over", "timeout", p.settings.DrainTimeout)
+		}
 		err = nil
 	}
 	p.client.CloseIdleConnections()
