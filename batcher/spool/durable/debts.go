@@ -69,9 +69,17 @@ func (ds *debts) add(p spool.Position, d debt) {
 	s.debts[p%sheetSize] = d
 }
 
+// find returns the sheet that p's debt is on; nil: it has none.
+func (ds *debts) find(p spool.Position) *sheet {
+	if s := ds.sheets[p/sheetSize]; s != nil && s.open>>(p%sheetSize)&1 == 1 {
+		return s
+	}
+	return nil
+}
+
 func (ds *debts) at(p spool.Position) (d debt, ok bool) {
-	s := ds.sheets[p/sheetSize]
-	if s == nil || s.open>>(p%sheetSize)&1 == 0 {
+	s := ds.find(p)
+	if s == nil {
 		return debt{}, false
 	}
 	return s.debts[p%sheetSize], true
@@ -79,8 +87,8 @@ func (ds *debts) at(p spool.Position) (d debt, ok bool) {
 
 // take removes p's debt and returns it.
 func (ds *debts) take(p spool.Position) (d debt, ok bool) {
-	s := ds.sheets[p/sheetSize]
-	if s == nil || s.open>>(p%sheetSize)&1 == 0 {
+	s := ds.find(p)
+	if s == nil {
 		return debt{}, false
 	}
 	ds.n--
