@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"pgregory.net/rapid"
+
 	"example.com/steno/batcher/spool"
 )
 
@@ -120,7 +122,7 @@ func FuzzFrame(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	o := &opening{id: spool.StreamID{Call: "k", ID: "s"}, call: "k", start: 1573503300000,
-		channels: map[string]speaker{"0": {"kEND_USER", "END_USER"}}}
+		channels: channels{{"0", speaker{"kEND_USER", "END_USER"}}}}
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		frame = bytes.Clone(frame)
 		objects, _ := collect(frame)
@@ -216,4 +218,31 @@ func TestRateOwed(t *testing.T) {
 	f(500*time.Millisecond, 1, 10*time.Millisecond)
 	f(time.Hour, 100, 0)
 	f(0, 1, 10*time.Millisecond)
+}
+
+// Each channel is found under its name, whatever their order and number, and of
+// two of one name the later counts.
+func TestChannelsAreFoundByName(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := map[string]speaker{}
+		var object strings.Builder
+		for i, name := range rapid.SliceOf(rapid.SampledFrom([]string{"", "0", "1", "10", "agent", "é", "ein Kanal"})).Draw(t, "names") {
+			who := speaker{fmt.Sprint("partner-", i), "EXTERNAL_USER"}
+			fmt.Fprintf(&object, `,%q:{"senderType":%q,"participantId":%q}`, name, who.senderType, who.participantID)
+			want[name] = who
+		}
+		m := decode(`{"channels":{` + strings.TrimPrefix(object.String(), ",") + `}}`)
+		got, f := speakers(m.channels, "k")
+		if f != nil || len(got) != len(want) {
+			t.Fatalf("%s: %v, %v", object.String(), got, f)
+		}
+		for name, who := range want {
+			if is, known := got.find(name); !known || is != who {
+				t.Fatalf("channel %q of %s is %v, want %v", name, object.String(), is, who)
+			}
+		}
+		if is, known := got.find("2"); known {
+			t.Fatalf("channel 2 of %s is %v, want none", object.String(), is)
+		}
+	})
 }

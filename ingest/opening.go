@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"example.com/steno/batcher/spool"
@@ -13,7 +15,7 @@ type opening struct {
 	id        spool.StreamID
 	call      string // the first call's key: transcripts go out under it
 	start     int64  // the stream's startTime in ms since the epoch; 0: not given
-	channels  map[string]speaker
+	channels  channels
 	urgent    bool
 	delivered bool   // the client wants to hear of deliveries
 	trace     string // W3C traceparent; empty: none
@@ -23,6 +25,24 @@ type opening struct {
 type speaker struct {
 	participantID string
 	senderType    string
+}
+
+// channels are who speaks where, sorted by name. Most streams have two, for which
+// a map would take four times the room; a client may name thousands.
+type channels []channel
+
+type channel struct {
+	name string
+	speaker
+}
+
+// find returns who speaks on a channel.
+func (cs channels) find(name string) (s speaker, known bool) {
+	i, known := slices.BinarySearchFunc(cs, name, func(c channel, name string) int { return strings.Compare(c.name, name) })
+	if !known {
+		return speaker{}, false
+	}
+	return cs[i].speaker, true
 }
 
 // opening validates an `open`. ignored counts the events that nobody knows.
@@ -113,14 +133,14 @@ func alphanumeric(s string) bool {
 }
 
 // speakers reads `channels`: an object of channel names and who speaks there.
-func speakers(v value, call string) (map[string]speaker, *fault) {
+func speakers(v value, call string) (channels, *fault) {
 	if absent(v) {
 		return nil, nil
 	}
 	if !v.isObject() {
 		return nil, invalid("channels must be an object, is %s", describe(v))
 	}
-	channels := map[string]speaker{}
+	named := map[string]speaker{} // of two of one name the later counts
 	var fault *fault
 	v.each(func(name string, v value) bool {
 		field := "a channel's name"
@@ -137,10 +157,17 @@ func speakers(v value, call string) (map[string]speaker, *fault) {
 			fault = f.within(field)
 			return false
 		}
-		channels[strings.Clone(name)] = who
+		named[strings.Clone(name)] = who
 		return true
 	})
-	return channels, fault
+	if fault != nil {
+		return nil, fault
+	}
+	all := make(channels, 0, len(named))
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		all = append(all, channel{name, named[name]})
+	}
+	return all, nil
 }
 
 // speakerOf applies Salesforce's rules of who is named how: a HUMAN_AGENT by a

@@ -65,11 +65,11 @@ func (m *message) speaker(o *opening) (speaker, *fault) {
 	if absent(m.channel) {
 		return speakerOf(m.participantID, m.senderType, o.call)
 	}
-	channel := m.channel.str()
+	called := m.channel.str()
 	if m.channel.isNumber() {
-		channel = m.channel.text // engines count channels; `channels` can only have strings as keys
+		called = m.channel.text // engines count channels; `channels` can only have strings as keys
 	}
-	known, ok := o.channels[channel]
+	known, ok := o.channels.find(called)
 	if !ok {
 		return speaker{}, invalid("channel is %s, which open did not name", describe(m.channel))
 	}

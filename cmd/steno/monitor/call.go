@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"example.com/steno/batcher/spool"
 	"example.com/steno/ingest"
 )
 
@@ -27,8 +26,8 @@ type call struct {
 	key     callKey
 	since   time.Time // when it was first heard of
 	heard   time.Time // when the newest utterance was received, or anything else of the call happened
-	streams map[spool.StreamID]uint64
-	dialect string // of the connection that took a stream last
+	streams int       // open ones
+	dialect string    // of the connection that took a stream last
 	said    lastSaid
 	partial map[string]partial // by speaker
 	lane    lane
@@ -60,14 +59,14 @@ const (
 )
 
 func (c *call) active(now time.Time) bool { // L1
-	return len(c.streams) > 0 || !c.ended && now.Sub(c.heard) < quiet
+	return c.streams > 0 || !c.ended && now.Sub(c.heard) < quiet
 }
 
 // over says whether nobody needs to know of the call any more (L2).
 func (c *call) over(now time.Time) bool { return c.idle() && now.Sub(c.heard) >= quiet }
 
 // idle says whether nothing of the call is open, and nothing waits.
-func (c *call) idle() bool { return len(c.streams) == 0 && c.waiting == 0 }
+func (c *call) idle() bool { return c.streams == 0 && c.waiting == 0 }
 
 // add notes an utterance, and returns its number in the call.
 func (c *call) add(s said, speaker string, received time.Time) (number int) {
@@ -127,7 +126,7 @@ func (c *call) hint(now time.Time, p ingest.Partial, text bool) {
 // other one was heard of late: a leg that does not arrive looks like that. It is
 // empty where both speak, or neither does.
 func (c *call) silentSide(now time.Time) string {
-	if len(c.streams) == 0 || c.probe || now.Sub(c.since) < quiet {
+	if c.streams == 0 || c.probe || now.Sub(c.since) < quiet {
 		return ""
 	}
 	silent := func(side time.Time) bool { return side.IsZero() || now.Sub(side) >= quiet }

@@ -39,7 +39,7 @@ func (b *switchboard) want(when string, streams int, calls map[string]bool) {
 		b.t.Errorf("%s: the connection has %d streams, %d are open, want %d", when, got, len(b.open), streams)
 	}
 	for key, open := range calls {
-		if c := b.calls[callKey{key: key}]; c == nil || len(c.streams) > 0 != open {
+		if c := b.calls[callKey{key: key}]; c == nil || c.streams > 0 != open {
 			b.t.Errorf("%s: call %s is %+v, want a stream to be open: %v", when, key, c, open)
 		}
 	}
@@ -64,6 +64,25 @@ func TestStreamThatGoesToAnotherCall(t *testing.T) {
 	})
 }
 
+// Another connection takes a stream over: it is that one's from then on.
+func TestStreamThatGoesToAnotherConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newSwitchboard(t)
+		b.connected(ingest.Connection{ID: 2, Dialect: "deepgram"})
+		b.opened(ingest.Opened{Connection: 2, Stream: leg("a"), Call: "a"})
+		b.take("a", "a")
+		b.want("taken over", 1, map[string]bool{"a": true})
+		if n := b.links[2].streams; n != 0 {
+			t.Errorf("the connection that has lost it has %d streams, want 0", n)
+		}
+		u := &batcher.Utterance{Record: &spool.Record{Call: "a", Stream: leg("a"), Received: time.Now()}}
+		b.Taken([]*batcher.Utterance{u})
+		if j := journeyOf(u); j.dialect != "vosk" {
+			t.Errorf("its utterances are counted as %s's, want as vosk's", j.dialect)
+		}
+	})
+}
+
 // L3, L4: where there are as many calls as may be, a further one's utterances
 // are followed, and those that have ended make room.
 func TestAsManyCallsAsMayBe(t *testing.T) {
@@ -76,7 +95,7 @@ func TestAsManyCallsAsMayBe(t *testing.T) {
 		b.take("further", "further")
 		u := &batcher.Utterance{Record: &spool.Record{Call: "further", Stream: leg("further"), Received: time.Now()}}
 		b.Taken([]*batcher.Utterance{u})
-		if j := journeyOf(u); j == nil || j.dialect != "vosk" || j.call != b.open[leg("further")] {
+		if j := journeyOf(u); j == nil || j.dialect != "vosk" || j.call != b.open[leg("further")].call {
 			t.Errorf("L3: the journey of a further call's utterance is %+v, want one on its stream", j)
 		}
 		if c := b.calls[callKey{key: "further"}]; c != nil || len(b.calls) != maxCalls {

@@ -9,7 +9,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"example.com/steno/batcher/spool"
 	"example.com/steno/ingest"
 )
 
@@ -189,7 +188,7 @@ func TestSilentSide(t *testing.T) {
 			c.agent = noon.Add(-agent)
 		}
 		if open {
-			c.streams = map[spool.StreamID]uint64{{Call: "a", ID: "leg"}: 1}
+			c.streams = 1
 		}
 		if got := c.silentSide(noon); got != want {
 			t.Errorf("%s: the silent side is %q, want %q", what, got, want)

@@ -2,8 +2,6 @@ package monitor
 
 import (
 	"time"
-
-	"example.com/steno/batcher/spool"
 )
 
 // link is one connection of an engine, or what all that came over HTTP have in
@@ -25,15 +23,6 @@ const web = "http"
 // unknown is the dialect of what was said before a restart on a stream that
 // nobody has opened since.
 const unknown = "unknown"
-
-// linkOf is the connection that a record came in on; nil where that was before
-// a restart.
-func (m *Monitor) linkOf(c *call, r *spool.Record) *link {
-	if r.Stream.ID == "" {
-		return &m.web
-	}
-	return m.links[c.streams[r.Stream]]
-}
 
 // errors are by how much the engines' clocks are behind, the worst of each
 // dialect.

@@ -31,7 +31,7 @@ type Monitor struct {
 	mu       sync.Mutex // guards what follows
 	history  history
 	calls    map[callKey]*call
-	open     map[spool.StreamID]*call // those with a stream that a connection has, kept in calls or not
+	open     map[spool.StreamID]open // by the streams that connections have
 	links    map[uint64]*link
 	web      link
 	journeys journeys
@@ -46,13 +46,19 @@ type storing struct {
 	since      time.Time // when the oldest of them was received
 }
 
+// open is where what is said on an open stream belongs.
+type open struct {
+	call *call // kept in calls or not
+	link *link // the connection that has it; nil: never told of
+}
+
 // maxRejected is how many rejections are remembered.
 const maxRejected = 20
 
 // New returns a monitor that has heard of nothing yet.
 func New(cfg Config) *Monitor {
 	m := &Monitor{
-		cfg: cfg, history: newHistory(), calls: map[callKey]*call{}, open: map[spool.StreamID]*call{}, links: map[uint64]*link{}, web: link{dialect: web},
+		cfg: cfg, history: newHistory(), calls: map[callKey]*call{}, open: map[spool.StreamID]open{}, links: map[uint64]*link{}, web: link{dialect: web},
 		rejected: []Rejection{}, storing: map[*storing]struct{}{},
 	}
 	m.meter = newMeter(cfg, m)
@@ -80,34 +86,40 @@ func (m *Monitor) opened(o ingest.Opened) {
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c := m.call(now, callKey{o.Stream.Org, o.Call})
-	if before := m.open[o.Stream]; before != nil && before != c { // it is another call's now
-		m.let(before, o.Stream)
+	is := open{m.call(now, callKey{o.Stream.Org, o.Call}), m.links[o.Connection]}
+	if m.open[o.Stream] != is {
+		m.let(o.Stream) // it was another call's, or another connection's
+		m.open[o.Stream] = is
+		is.call.streams++
+		if is.link != nil {
+			is.link.streams++
+			is.call.dialect = is.link.dialect
+		}
 	}
-	if l := m.links[o.Connection]; l != nil && c.streams[o.Stream] != o.Connection {
-		l.streams++
-		c.dialect = l.dialect
-	}
-	c.streams[o.Stream], c.heard, c.ended = o.Connection, now, false
-	m.open[o.Stream] = c
+	is.call.heard, is.call.ended = now, false
 }
 
 func (m *Monitor) released(id spool.StreamID, ended bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if c := m.open[id]; c != nil {
-		m.let(c, id)
-		c.ended = ended
+	if was := m.let(id); was.call != nil {
+		was.call.ended = ended
 	}
 }
 
-// let closes a stream of a call. The lock is held.
-func (m *Monitor) let(c *call, id spool.StreamID) {
-	if l := m.links[c.streams[id]]; l != nil {
-		l.streams--
+// let closes a stream, where it is open, and returns what it was. The lock is
+// held.
+func (m *Monitor) let(id spool.StreamID) (was open) {
+	was, known := m.open[id]
+	if !known {
+		return was
 	}
-	delete(c.streams, id)
 	delete(m.open, id)
+	was.call.streams--
+	if was.link != nil {
+		was.link.streams--
+	}
+	return was
 }
 
 // call finds a call, or hears of it for the first time. The lock is held.
@@ -115,7 +127,7 @@ func (m *Monitor) call(now time.Time, key callKey) *call {
 	c := m.calls[key]
 	if c == nil {
 		m.sweep(now)
-		c = &call{key: key, since: now, heard: now, streams: map[spool.StreamID]uint64{}, probe: key.key != "" && key.key == m.cfg.Probe}
+		c = &call{key: key, since: now, heard: now, probe: key.key != "" && key.key == m.cfg.Probe}
 		if len(m.calls) < maxCalls { // L3: else its utterances are followed, and it is not shown
 			m.calls[key] = c
 		}
@@ -123,13 +135,18 @@ func (m *Monitor) call(now time.Time, key callKey) *call {
 	return c
 }
 
-// callOf is the call that was said in. The lock is held.
-func (m *Monitor) callOf(now time.Time, r *spool.Record) *call {
+// origin is the call that a record was said in, and the connection that it came
+// in on; nil where nobody has its stream open in that call, as after a restart.
+// The lock is held.
+func (m *Monitor) origin(now time.Time, r *spool.Record) (*call, *link) {
 	key := callKey{r.Org, r.Call}
-	if c := m.open[r.Stream]; c != nil && c.key == key { // L3: it may not be kept
-		return c
+	if r.Stream.ID == "" {
+		return m.call(now, key), &m.web
 	}
-	return m.call(now, key)
+	if on := m.open[r.Stream]; on.call != nil && on.call.key == key { // L3: it may not be kept
+		return on.call, on.link
+	}
+	return m.call(now, key), nil
 }
 
 // sweep forgets the calls that are over, at most every ten seconds, and where
@@ -201,13 +218,14 @@ func journeyOf(u *batcher.Utterance) *journey {
 
 // begin begins an utterance's journey. The lock is held.
 func (m *Monitor) begin(now time.Time, r *spool.Record) *journey {
-	c, read := m.callOf(now, r), stampOf(now)
+	c, l := m.origin(now, r)
+	read := stampOf(now)
 	s := said{sender: senderOf(r.Message), spoken: stampOf(r.Spoken), received: stampOf(r.Received)}
 	if m.cfg.Text {
 		s.text = cut(gjson.GetBytes(r.Message, "content").Str)
 	}
 	dialect := unknown
-	if l := m.linkOf(c, r); l != nil {
+	if l != nil {
 		l.heard = r.Received
 		l.clock.hear(r.Received, r.Received.Sub(r.Spoken))
 		s.clock, dialect = l.clock.error(), l.dialect

@@ -121,7 +121,7 @@ func (m *Monitor) oldest() map[*call]time.Time {
 func (c *call) show(now, oldest time.Time, last int) CallShown {
 	s := CallShown{
 		Org: c.key.org, Key: c.key.key, Dialect: cmp.Or(c.dialect, web), Age: inSeconds(now.Sub(c.since)),
-		Open: len(c.streams) > 0, Waiting: c.waiting, Silent: c.silentSide(now), Said: []SaidShown{},
+		Open: c.streams > 0, Waiting: c.waiting, Silent: c.silentSide(now), Said: []SaidShown{},
 	}
 	if !oldest.IsZero() {
 		s.Oldest = inSeconds(now.Sub(oldest))
