@@ -226,6 +226,7 @@ func TestUnits(t *testing.T) {
 	}
 	for _, path := range units {
 		has := map[string]string{} // the last value, by section and key
+		var environ []string
 		section := ""
 		for _, line := range variables(readDeployed(t, path)) {
 			if strings.HasPrefix(line, "[") {
@@ -237,6 +238,9 @@ func TestUnits(t *testing.T) {
 				t.Errorf("%s: %q is no line of a unit", path, line)
 			}
 			has[section+key] = value
+			if key == "Environment" {
+				environ = append(environ, value)
+			}
 		}
 		for _, key := range []string{"Unit.Description", "Service.ExecStart", "Service.EnvironmentFile", "Service.StateDirectory", "Service.LimitNOFILE", "Install.WantedBy"} {
 			if has[key] == "" {
@@ -246,11 +250,30 @@ func TestUnits(t *testing.T) {
 		if has["Service.Restart"] != "always" {
 			t.Errorf("%s is not restarted", path)
 		}
-		if dir, set := strings.CutPrefix(has["Service.Environment"], "STENO_SPOOL_DIR="); set && dir != "/var/lib/"+has["Service.StateDirectory"] {
-			t.Errorf("%s has its spool in %s, which is not its own", path, dir)
+		for _, v := range environ {
+			if dir, set := strings.CutPrefix(v, "STENO_SPOOL_DIR="); set && dir != "/var/lib/"+has["Service.StateDirectory"] {
+				t.Errorf("%s has its spool in %s, which is not its own", path, dir)
+			}
 		}
 		if stop, err := time.ParseDuration(has["Service.TimeoutStopSec"] + "s"); err != nil || stop <= 20*time.Second {
 			t.Errorf("%s is killed after %v, which a drain may take", path, stop)
+		}
+	}
+}
+
+// TestRuntimeIsTold: what README says of Go's own variable is what is deployed.
+func TestRuntimeIsTold(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := slices.Compact(regexp.MustCompile(`GODEBUG=[a-z]+=\d+`).FindAllString(string(readme), -1))
+	if len(said) != 1 {
+		t.Fatalf("README says %q, want one value", said)
+	}
+	for path, line := range map[string]string{"Dockerfile": "ENV " + said[0], "systemd/steno.service": "Environment=" + said[0]} {
+		if !slices.Contains(variables(readDeployed(t, path)), line) {
+			t.Errorf("%s has no line %q, which README promises", path, line)
 		}
 	}
 }

@@ -22,7 +22,7 @@ type thrift struct {
 }
 
 const (
-	cheap, dear  = 0.03, 0.05
+	cheap, dear  = 0.06, 0.10
 	leastGarbage = 40
 	mostGarbage  = 100
 	thriftEvery  = time.Second
