@@ -83,6 +83,15 @@ func TestSecretsComeFromFilesToo(t *testing.T) {
 	if err != nil || s.SFClientSecret != "from the file" {
 		t.Errorf("secret %q, error %v, want the file's without its line break", s.SFClientSecret, err)
 	}
+	if err := os.WriteFile(file, []byte("nats://u:p@a\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = daemon.ParseSettings(with("STENO_SPOOL_URL_FILE=" + file)); err != nil || s.SpoolURL != "nats://u:p@a" {
+		t.Errorf("the spool's URL, which has a password: %q, error %v", s.SpoolURL, err)
+	}
+	if s, err = daemon.ParseSettings(with("STENO_SPOOL_URL=")); err != nil || s.SpoolURL != "" {
+		t.Errorf("an empty URL: %q, error %v, want none", s.SpoolURL, err)
+	}
 	if _, err := daemon.ParseSettings(with("STENO_SF_CLIENT_SECRET_FILE=" + file)); err == nil || !strings.Contains(err.Error(), "both set") {
 		t.Errorf("both set: %v, want an error", err)
 	}
