@@ -1,8 +1,6 @@
 package monitor
 
-import (
-	"time"
-)
+import "time"
 
 // link is one connection of an engine, or what all that came over HTTP have in
 // common.
