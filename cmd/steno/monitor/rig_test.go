@@ -3,6 +3,7 @@ package monitor_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto"
 	"github.com/chromedp/chromedp"
 
 	"example.com/steno/cmd/steno/daemon"
@@ -202,13 +204,26 @@ func (b browser) until(expression string) time.Duration {
 	begun, tick := time.Now(), time.NewTicker(20*time.Millisecond)
 	defer tick.Stop()
 	for time.Since(begun) < patience {
-		if value(b, check) {
+		if b.holds(check) {
 			return time.Since(begun)
 		}
 		<-tick.C
 	}
 	b.t.Fatalf("the page has not shown %s:\n%s", expression, b.text("document.querySelector('main').innerText"))
 	return 0
+}
+
+// holds says whether a check is true now. On a page that is just being left
+// nothing is.
+func (b browser) holds(check chromedp.Action[bool]) bool {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	is, err := chromedp.Run(ctx, check)
+	if _, left := errors.AsType[*cdproto.Error](err); err != nil && !left {
+		b.t.Fatalf("the browser: %v", err)
+	}
+	return err == nil && is
 }
 
 // text is what a JavaScript expression gives, without thin spaces.
