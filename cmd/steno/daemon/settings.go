@@ -23,7 +23,8 @@ const Prefix = "STENO_"
 // one source of what --help, the README's table and the parser know of them:
 // env is the variable without Prefix, doc its sentence, org the field of an org
 // in the orgs file. A secret also comes as the variable with _FILE behind it,
-// which names a file; secret says "or none" where an empty one is no accident.
+// which names a file; secret says "may be empty" of a variable that is
+// as good as unset then, which is no accident.
 type Settings struct {
 	OrgsFile    string `env:"ORGS_FILE" doc:"YAML or JSON: several orgs, each with settings of its own; SIGHUP reads it again. Then STENO_SF_… are only what an org leaves out"`
 	Listen      string `env:"LISTEN" envDefault:":8080" doc:"address of the ingest doors"`
@@ -59,7 +60,7 @@ type Settings struct {
 	BatchEndGrace    time.Duration `env:"BATCH_END_GRACE" org:"batch.end_grace" envDefault:"5m" doc:"how long after a call's end what it said may still be sent; later it is rejected, since Salesforce takes no more of a closed conversation"`
 
 	SpoolDir      string        `env:"SPOOL_DIR" envDefault:"./steno-data" doc:"where acknowledged utterances are kept until Salesforce has them; memory: nowhere, they die with the process"`
-	SpoolURL      string        `env:"SPOOL_URL" secret:"or none" doc:"nats://…: an external JetStream in place of the embedded one"`
+	SpoolURL      string        `env:"SPOOL_URL" secret:"may be empty" doc:"nats://…: an external JetStream in place of the embedded one"`
 	SpoolSync     string        `env:"SPOOL_SYNC" envDefault:"always" doc:"always: on the disk before the acknowledgement; interval: a power cut may cost what was acknowledged in the last seconds, in the worst case the whole spool"`
 	SpoolMaxBytes int64         `env:"SPOOL_MAX_BYTES" org:"spool.max_bytes" envDefault:"8589934592" doc:"bytes on the disk; at the limit nothing more is acknowledged until there is room"`
 	SpoolMaxAge   time.Duration `env:"SPOOL_MAX_AGE" org:"spool.max_age" envDefault:"0s" doc:"while an utterance waits for longer, nothing more is acknowledged; it is not dropped. 0s: no limit"`
@@ -204,14 +205,14 @@ func (s *Settings) check() (faults []fault) {
 
 // Setting is one setting as people read of it.
 type Setting struct {
-	Name     string // with Prefix
-	Default  string
-	Required bool
-	Secret   bool // also comes as Name_FILE
-	OrNone   bool // set but empty means none
-	List     bool
-	OrgField string // its name in an org of the orgs file; empty: it is the daemon's
-	Doc      string
+	Name       string // with Prefix
+	Default    string
+	Required   bool
+	Secret     bool // also comes as Name_FILE
+	MayBeEmpty bool // of a secret: set but empty is unset
+	List       bool
+	OrgField   string // its name in an org of the orgs file; empty: it is the daemon's
+	Doc        string
 
 	index []int // of its field in Settings
 }
@@ -226,7 +227,7 @@ func AllSettings() []Setting {
 		}
 		all = append(all, Setting{
 			Name: Prefix + name, Default: f.Tag.Get("envDefault"), Doc: f.Tag.Get("doc"),
-			Required: strings.Contains(options, "required"), Secret: f.Tag.Get("secret") != "", OrNone: f.Tag.Get("secret") == "or none",
+			Required: strings.Contains(options, "required"), Secret: f.Tag.Get("secret") != "", MayBeEmpty: f.Tag.Get("secret") == "may be empty",
 			List: f.Type.Kind() == reflect.Slice, OrgField: f.Tag.Get("org"), index: f.Index,
 		})
 	}
@@ -273,6 +274,9 @@ func readSecretFiles(vars map[string]string) (faults []error) {
 			continue
 		}
 		content, err := readSecret(file)
+		if err == nil && content == "" {
+			err = fmt.Errorf("%s is empty", file)
+		}
 		if err != nil {
 			faults = append(faults, fmt.Errorf("%s_FILE: %w", s.Name, err))
 			continue
@@ -291,7 +295,7 @@ func readSecret(file string) (string, error) {
 // take the default for them, which is not what whoever wrote them sees.
 func emptyVariables(vars map[string]string) (faults []error) {
 	for _, s := range AllSettings() {
-		if v, set := vars[s.Name]; set && v == "" && (s.Default != "" || s.Secret && !s.OrNone) && !s.Required {
+		if v, set := vars[s.Name]; set && v == "" && (s.Default != "" || s.Secret && !s.MayBeEmpty) && !s.Required {
 			faults = append(faults, fmt.Errorf("%s is set but empty: unset it for the default or give it a value", s.Name))
 		}
 	}

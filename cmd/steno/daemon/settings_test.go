@@ -89,6 +89,12 @@ func TestSecretsComeFromFilesToo(t *testing.T) {
 	if s, err = daemon.ParseSettings(with("STENO_SPOOL_URL_FILE=" + file)); err != nil || s.SpoolURL != "nats://u:p@a" {
 		t.Errorf("the spool's URL, which has a password: %q, error %v", s.SpoolURL, err)
 	}
+	if err := os.WriteFile(file, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = daemon.ParseSettings(with("STENO_SPOOL_URL_FILE=" + file)); err == nil || !strings.Contains(err.Error(), "STENO_SPOOL_URL_FILE: "+file+" is empty") {
+		t.Errorf("a file with nothing in it: %v, want an error: the spool must not be another one by accident", err)
+	}
 	if s, err = daemon.ParseSettings(with("STENO_SPOOL_URL=")); err != nil || s.SpoolURL != "" {
 		t.Errorf("an empty URL: %q, error %v, want none", s.SpoolURL, err)
 	}
