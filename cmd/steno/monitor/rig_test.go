@@ -177,12 +177,17 @@ func (b browser) do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
+// try is what an action gives, or why it gives nothing.
+func try[T any](b browser, action chromedp.Action[T]) (T, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	return chromedp.Run(ctx, action)
+}
+
 // value is what an action gives.
 func value[T any](b browser, action chromedp.Action[T]) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	v, err := chromedp.Run(ctx, action)
+	v, err := try(b, action)
 	if err != nil {
 		b.t.Fatalf("the browser: %v", err)
 	}
@@ -217,9 +222,7 @@ func (b browser) until(expression string) time.Duration {
 // nothing is.
 func (b browser) holds(check chromedp.Action[bool]) bool {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	is, err := chromedp.Run(ctx, check)
+	is, err := try(b, check)
 	if _, left := errors.AsType[*cdproto.Error](err); err != nil && !left {
 		b.t.Fatalf("the browser: %v", err)
 	}
