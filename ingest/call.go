@@ -13,7 +13,8 @@ type callKeyOf struct {
 type call struct {
 	key     callKeyOf
 	streams map[*stream]struct{}
-	ids     index // where in the registry's log its message ids are
+	ids     index  // where in the registry's log its message ids are
+	number  uint32 // the log's name for it; 0: it has none
 	// sessions is the session that an engine began last, by the leg that it
 	// speaks on: who sends again from the middle on does not say it. Nil: none.
 	sessions map[string]string
@@ -127,15 +128,15 @@ func (g *registry) seen(c *call, id messageHash, owner holder) bool {
 	if !known {
 		return false
 	}
-	holder := g.ids.at(p).holder
-	return holder == 0 || holder == owner
+	by := g.ids.hands[p]
+	return by == 0 || by == owner
 }
 
 // remember notes that owner has taken in a message with this id; 0: that it is
 // safe. First is true where nothing else was waiting to expire: Run must be woken.
 func (g *registry) remember(c *call, id messageHash, owner holder, now time.Time) (p place, first bool) {
 	first = g.ids.len() == 0
-	return g.ids.note(sighting{id: id, call: c, at: now.UnixNano(), holder: owner}), first
+	return g.ids.note(c, id, owner, now), first
 }
 
 // say adds what was said under an id that has just been remembered.
@@ -149,16 +150,14 @@ func (g *registry) revises(c *call, id messageHash, said uint32) bool {
 
 // keep marks what owner has taken in as safe.
 func (g *registry) keep(p place, owner holder) {
-	if seen := g.ids.at(p); seen != nil && seen.holder == owner {
-		seen.holder = 0
+	if g.ids.hands[p] == owner {
+		delete(g.ids.hands, p)
 	}
 }
 
 // drop forgets what owner has taken in and could not make safe.
 func (g *registry) drop(p place, owner holder) {
-	if seen := g.ids.at(p); seen != nil && seen.holder == owner {
-		c := seen.call
-		g.ids.remove(p)
-		g.tidy(c)
+	if g.ids.hands[p] == owner {
+		g.tidy(g.ids.remove(p))
 	}
 }

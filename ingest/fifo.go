@@ -21,6 +21,9 @@ func (q *fifo[T]) push(v T) {
 	q.len++
 }
 
+// tail is the newest; there must be one.
+func (q *fifo[T]) tail() *T { return q.at(q.len - 1) }
+
 // head is the oldest; there must be one.
 func (q *fifo[T]) head() *T { return &q.chunks[0][q.next] }
 

@@ -51,7 +51,7 @@ type registry struct {
 }
 
 func newRegistry() registry {
-	return registry{streams: map[spool.StreamID]*stream{}, calls: map[callKeyOf]*call{}, hasher: newHasher()}
+	return registry{streams: map[spool.StreamID]*stream{}, calls: map[callKeyOf]*call{}, ids: newSightings(), hasher: newHasher()}
 }
 
 // stream finds the stream of an opening, or begins its life, and brings the
@@ -151,7 +151,7 @@ func (g *registry) expire(before time.Time) (next time.Time) {
 			g.forget(w.stream)
 		}
 	}
-	for g.ids.len() > 0 && g.ids.oldest() <= before.UnixNano() {
+	for g.ids.len() > 0 && !g.ids.oldest().After(before) {
 		if c := g.ids.pop(); c != nil {
 			g.tidy(c)
 		}
@@ -160,7 +160,7 @@ func (g *registry) expire(before time.Time) (next time.Time) {
 		next = g.line[0].since
 	}
 	if g.ids.len() > 0 {
-		next = earlier(next, time.Unix(0, g.ids.oldest()))
+		next = earlier(next, g.ids.oldest())
 	}
 	return next
 }

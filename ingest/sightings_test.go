@@ -3,6 +3,7 @@ package ingest
 import (
 	"maps"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -58,59 +59,86 @@ func TestIndex(t *testing.T) {
 }
 
 // Sightings are a map from the ids of calls to places that is shortened from
-// the front.
+// the front, by whole seconds.
 func TestSightings(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		type known struct {
 			call *call
 			id   uint64
 		}
-		var s sightings
-		calls := []*call{{}, {}}
-		model := map[known]place{}
-		now := int64(0)
+		type noted struct {
+			place place
+			at    time.Time
+			by    holder
+		}
+		s := newSightings()
+		calls := []*call{{}, {}, {}}
+		model := map[known]noted{}
+		now := time.Unix(1573503300, 0)
 		t.Repeat(map[string]func(*rapid.T){
 			"note": func(t *rapid.T) {
 				for range rapid.IntRange(1, 700).Draw(t, "times") {
 					k := known{rapid.SampledFrom(calls).Draw(t, "call"), rapid.Uint64Range(0, 2000).Draw(t, "id")}
-					now++
-					model[k] = s.note(sighting{id: messageHash(k.id), call: k.call, at: now})
+					now = now.Add(time.Duration(rapid.IntRange(0, 10).Draw(t, "ms")) * time.Millisecond)
+					by := rapid.SampledFrom([]holder{0, 1}).Draw(t, "by")
+					model[k] = noted{s.note(k.call, messageHash(k.id), by, now), now, by}
 				}
 			},
 			"remove": func(t *rapid.T) {
-				for k, p := range model {
+				for k, n := range model {
 					if rapid.IntRange(0, 3).Draw(t, "this one") == 0 {
-						s.remove(p)
+						if c := s.remove(n.place); c != k.call {
+							t.Fatalf("place %d was of call %p, want %p", n.place, c, k.call)
+						}
 						delete(model, k)
 					}
 				}
 			},
 			"pop": func(t *rapid.T) {
-				for range min(s.len(), rapid.IntRange(1, 1000).Draw(t, "times")) {
+				before := now.Add(-time.Duration(rapid.IntRange(0, 10_000).Draw(t, "ms")) * time.Millisecond)
+				for s.len() > 0 && !s.oldest().After(before) {
 					first := s.first
 					c := s.pop()
-					before := len(model)
-					maps.DeleteFunc(model, func(k known, p place) bool { return p == first && k.call == c })
-					if (c != nil) != (len(model) < before) {
-						t.Fatalf("call %p was forgotten with place %d, %d of %d are left", c, first, len(model), before)
+					had := len(model)
+					maps.DeleteFunc(model, func(k known, n noted) bool { return n.place == first && k.call == c })
+					if (c != nil) != (len(model) < had) {
+						t.Fatalf("call %p was forgotten with place %d, %d of %d are left", c, first, len(model), had)
+					}
+				}
+				for _, n := range model {
+					if !n.at.After(before.Add(-time.Second)) {
+						t.Fatalf("of %v one is left at %v", n.at, before)
 					}
 				}
 			},
 			"": func(t *rapid.T) {
+				numbers, hands := map[uint32]bool{0: true}, 0
 				for _, c := range calls {
 					ids := 0
 					for id := range uint64(2001) {
 						p, found := s.find(c, messageHash(id))
-						if want, known := model[known{c, id}]; found != known || p != want {
-							t.Fatalf("id %d is at %d, %v, want %d, %v", id, p, found, want, known)
+						want, known := model[known{c, id}]
+						if found != known || p != want.place || found && s.hands[p] != want.by {
+							t.Fatalf("id %d is at %d, %v, in hand %d, want %+v, %v", id, p, found, s.hands[p], want, known)
 						}
 						if found {
 							ids++
+							hands += int(want.by)
 						}
 					}
 					if ids != c.ids.used {
 						t.Fatalf("a call counts %d ids, has %d", c.ids.used, ids)
 					}
+					if ids == 0 != (c.number == 0) || ids > 0 && (numbers[c.number] || s.calls[c.number] != c) {
+						t.Fatalf("S3: a call with %d ids has number %d", ids, c.number)
+					}
+					numbers[c.number] = true
+				}
+				if len(s.hands) != hands {
+					t.Fatalf("S4: %d are in other hands, want %d", len(s.hands), hands)
+				}
+				if len(s.calls) > 1+len(calls) || (s.len() == 0) != (s.seconds.len == 0) {
+					t.Fatalf("%d numbers for %d calls; %d seconds for %d places", len(s.calls)-1, len(calls), s.seconds.len, s.len())
 				}
 			},
 		})
