@@ -47,13 +47,14 @@ const (
 //	    that until it has happened maxRefused times in a row
 //	W5  a limit that no refusal has confirmed for forgetAfter is unknown again
 type window struct {
-	left    []time.Time // of the requests that went well or are in flight, those of the last two spans, in order
-	limit   int         // zero: unknown
-	refused time.Time   // the last refusal; zero: none that counts
-	proofAt time.Time   // not before then is the limit put to the proof
-	step    int         // by how much the limit has last grown; zero: the last proof was refused
-	inARow  int         // refusals of others since a request last went well
-	rested  time.Time   // not before then does any leave
+	left    []time.Duration // of the requests that went well or are in flight, those of the last two spans, in order: how long after epoch
+	epoch   time.Time       // when one left first
+	limit   int             // zero: unknown
+	refused time.Time       // the last refusal; zero: none that counts
+	proofAt time.Time       // not before then is the limit put to the proof
+	step    int             // by how much the limit has last grown; zero: the last proof was refused
+	inARow  int             // refusals of others since a request last went well
+	rested  time.Time       // not before then does any leave
 }
 
 // opens returns when the next request may leave, and whether it is a proof,
@@ -65,24 +66,28 @@ func (w *window) opens(now time.Time, mayProve bool) (at time.Time, proof bool) 
 	}
 	at = w.rested
 	if n := len(w.left); n > 0 {
-		at = later(at, w.left[n-1].Add(span/time.Duration(w.limit)))
+		at = later(at, w.departure(n-1).Add(span/time.Duration(w.limit)))
 	}
 	if w.within(now) < w.limit {
 		return at, false
 	}
-	at = later(at, w.left[len(w.left)-w.limit].Add(span))
+	at = later(at, w.departure(len(w.left)-w.limit).Add(span))
 	if mayProve && w.proofAt.Before(at) && !w.rested.After(now) {
 		return later(now, w.proofAt), true
 	}
 	return at, false
 }
 
+// departure is when a request left.
+func (w *window) departure(i int) time.Time { return w.epoch.Add(w.left[i]) }
+
 // within counts the requests that left within the span before at.
 func (w *window) within(at time.Time) int {
-	after := func(t time.Time) int {
-		return sort.Search(len(w.left), func(i int) bool { return w.left[i].After(t) })
+	after := func(t time.Duration) int {
+		return sort.Search(len(w.left), func(i int) bool { return w.left[i] > t })
 	}
-	return after(at) - after(at.Add(-span))
+	to := at.Sub(w.epoch)
+	return after(to) - after(to-span)
 }
 
 func later(a, b time.Time) time.Time {
@@ -94,7 +99,10 @@ func later(a, b time.Time) time.Time {
 
 // leave books a request that leaves now.
 func (w *window) leave(now time.Time, proof bool) {
-	w.left = append(w.left, now)
+	if w.epoch.IsZero() {
+		w.epoch = now
+	}
+	w.left = append(w.left, now.Sub(w.epoch))
 	if proof {
 		w.proofAt = now.Add(proofEvery)
 	}
@@ -103,7 +111,7 @@ func (w *window) leave(now time.Time, proof bool) {
 // forget drops what is older than it matters (W5).
 func (w *window) forget(now time.Time) {
 	old := 0
-	for old < len(w.left) && now.Sub(w.left[old]) >= 2*span {
+	for old < len(w.left) && now.Sub(w.departure(old)) >= 2*span {
 		old++
 	}
 	w.left = w.left[old:]
@@ -124,7 +132,7 @@ func (w *window) succeed(now time.Time, r Request) {
 
 // strike takes a request out of the books that the org has not taken.
 func (w *window) strike(r Request) {
-	if i := slices.IndexFunc(w.left, r.sent.Equal); i >= 0 {
+	if i := slices.Index(w.left, r.sent.Sub(w.epoch)); i >= 0 {
 		w.left = slices.Delete(w.left, i, i+1)
 	}
 }
