@@ -27,7 +27,9 @@ type cluster struct {
 
 const clusterToken = "of-the-crowd"
 
-func newCluster(t *testing.T, dirs [3]string) *cluster {
+// newCluster starts all of it; the balancer is told which daemons there are, and
+// says where engines come to.
+func newCluster(t *testing.T, dirs [3]string, balance func(*testing.T, []*victim) (address string)) *cluster {
 	if testing.Short() {
 		t.Skip("runs three NATS servers and three daemons")
 	}
@@ -45,12 +47,7 @@ func newCluster(t *testing.T, dirs [3]string) *cluster {
 	for _, v := range c.daemons {
 		v.await("the daemon is ready", v.ready)
 	}
-	var doors []string
-	for _, v := range c.daemons {
-		doors = append(doors, v.doors)
-	}
-	b := newBalancer(t, doors)
-	c.crowd = newCrowd(t, "ws://"+b.listener.Addr().String()+"/v1/ingest", clusterToken, 500, 25)
+	c.crowd = newCrowd(t, "ws://"+balance(t, c.daemons)+"/v1/ingest", clusterToken, 500, 25)
 	c.steady()
 	return c
 }
@@ -200,7 +197,7 @@ func (c *cluster) settle() {
 // about, while daemons and servers die, hang, and are cut off one after the
 // other.
 func TestClusterLosesNothing(t *testing.T) {
-	c := newCluster(t, [3]string{t.TempDir(), t.TempDir(), t.TempDir()})
+	c := newCluster(t, [3]string{t.TempDir(), t.TempDir(), t.TempDir()}, newBalancer)
 	pass(3 * time.Second)
 	t.Logf("nothing: the longest wait was %v", c.crowd.stall().Round(10*time.Millisecond))
 	c.event("a daemon is killed", func() {
@@ -250,7 +247,7 @@ func TestClusterPowerCut(t *testing.T) {
 		disks[i] = newDisk(t)
 		dirs[i] = disks[i].at
 	}
-	c := newCluster(t, dirs)
+	c := newCluster(t, dirs, newBalancer)
 	for range 3 {
 		c.event("all servers lose power", func() {
 			pass(2 * time.Second)

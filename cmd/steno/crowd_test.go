@@ -28,12 +28,15 @@ type balancer struct {
 	conns map[net.Conn]struct{}
 }
 
-func newBalancer(t *testing.T, doors []string) *balancer {
+func newBalancer(t *testing.T, daemons []*victim) (address string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &balancer{t: t, listener: l, doors: doors, conns: map[net.Conn]struct{}{}}
+	b := &balancer{t: t, listener: l, conns: map[net.Conn]struct{}{}}
+	for _, v := range daemons {
+		b.doors = append(b.doors, v.doors)
+	}
 	stop := make(chan struct{})
 	b.running.Go(b.accept)
 	b.running.Go(func() { b.move(stop) })
@@ -47,7 +50,7 @@ func newBalancer(t *testing.T, doors []string) *balancer {
 		b.mu.Unlock()
 		b.running.Wait()
 	})
-	return b
+	return l.Addr().String()
 }
 
 func (b *balancer) accept() {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -257,6 +258,25 @@ func TestUnits(t *testing.T) {
 		}
 		if stop, err := time.ParseDuration(has["Service.TimeoutStopSec"] + "s"); err != nil || stop <= 20*time.Second {
 			t.Errorf("%s is killed after %v, which a drain may take", path, stop)
+		}
+	}
+}
+
+// TestUnitsAsSystemdReadsThem: systemd itself finds no fault with them. What they
+// start is not installed here, so it is another program.
+func TestUnitsAsSystemdReadsThem(t *testing.T) {
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		t.Skipf("needs systemd: %v", err)
+	}
+	start := regexp.MustCompile(`(?m)^ExecStart=\S+`)
+	for _, name := range []string{"steno.service", "nats-server.service"} {
+		path := filepath.Join(t.TempDir(), name)
+		unit := start.ReplaceAllString(readDeployed(t, "systemd/"+name), "ExecStart=/bin/true")
+		if err := os.WriteFile(path, []byte(unit), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command("systemd-analyze", "verify", path).CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("%s: %v\n%s", name, err, out)
 		}
 	}
 }

@@ -165,6 +165,13 @@ func (d *Door) all() []*link {
 // goingAway is how a link ends that a drain ends.
 var goingAway = ending{code: websocket.CloseGoingAway, text: "the daemon is going away: reconnect"}
 
+// Connections counts the clients that are connected.
+func (d *Door) Connections() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.links)
+}
+
 // Drain lets nobody in any more, tells the clients to reconnect, passes on the
 // answers to what they have said, and closes with 1001. It returns nil when all
 // have left, or an error when ctx is done first.

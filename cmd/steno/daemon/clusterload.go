@@ -20,6 +20,7 @@ func (m *membership) gauges(set *metrics.Set) {
 	of("steno_cluster_members", (*cluster.Status).Living)
 	of("steno_cluster_partitions_unowned", (*cluster.Status).Unowned)
 	of("steno_cluster_partitions_owned", func(*cluster.Status) int { return len(m.daemon.pipelines.all()) })
+	of("steno_cluster_connections", func(*cluster.Status) int { return m.door.Connections() })
 	of("steno_cluster_fenced", func(s *cluster.Status) int {
 		if s.Fenced {
 			return 1

@@ -61,8 +61,8 @@ func (d *Daemon) join(ctx context.Context) error {
 	m.cluster = cluster.New(cluster.Config{
 		ID: s.clusterName(), Address: s.clusterAddress(), Version: version + revision, Orgs: partitionsByOrg(orgs), Host: m, Log: d.log,
 	}, m.bucket)
-	m.gauges(d.set)
 	m.door = relay.New(relay.Config{Routes: m, Key: s.ClusterKey, MaxConnections: s.IngestMaxConnections, Log: d.log})
+	m.gauges(d.set)
 	d.membership = m
 	return nil
 }

@@ -71,6 +71,7 @@ func AllMetrics() []Metric {
 		{"steno_cluster_partitions_owned", "gauge", "partitions that this daemon works on"},
 		{"steno_cluster_partitions_unowned", "gauge", "partitions that no daemon works on at the moment: their calls are acknowledged nothing"},
 		{"steno_cluster_fenced", "gauge", "1: this daemon may do nothing, as its heartbeat did not get through in time"},
+		{"steno_cluster_connections", "gauge", "connections of engines at this daemon's doors; steno_connections counts them where their calls are worked on"},
 		{"steno_cluster_partitions_opened_total", "counter", "partitions that this daemon has taken over"},
 		{"steno_cluster_recovered_utterances_total", "counter", "utterances found waiting where the last owner has not handed over: of them, those that it had in flight are sent again and may be stored twice"},
 	}
