@@ -62,8 +62,8 @@ func TestClusterBehindHAProxy(t *testing.T) {
 	c := newCluster(t, [3]string{t.TempDir(), t.TempDir(), t.TempDir()}, newHAProxy)
 	connections := func(v *victim) int { return v.metric("steno_cluster_connections") }
 	c.daemons[0].await("each daemon has its part of the connections", func() bool {
-		a, b, c := connections(c.daemons[0]), connections(c.daemons[1]), connections(c.daemons[2])
-		return a+b+c == 25 && min(a, b, c) >= 5
+		one, two, three := connections(c.daemons[0]), connections(c.daemons[1]), connections(c.daemons[2])
+		return one+two+three == 25 && min(one, two, three) >= 5
 	})
 	c.event("a daemon is stopped, and comes back", func() {
 		gone := c.daemons[0]
