@@ -136,6 +136,16 @@ func (c *cluster) kill(v *victim) {
 	c.lives[v]++
 }
 
+// restart restarts all daemons in a row.
+func (c *cluster) restart() {
+	for _, v := range c.daemons {
+		c.look()
+		v.stop()
+		c.lives[v]++
+		v.start()
+	}
+}
+
 // leader is the server that leads most of the streams with utterances.
 func (c *cluster) leader() *natsServer {
 	best, most := c.servers[0], -1
@@ -227,14 +237,7 @@ func TestClusterLosesNothing(t *testing.T) {
 		pass(8 * time.Second)
 		n.start()
 	})
-	c.event("all daemons are restarted in a row", func() {
-		for _, v := range c.daemons {
-			c.look()
-			v.stop()
-			c.lives[v]++
-			v.start()
-		}
-	})
+	c.event("all daemons are restarted in a row", c.restart)
 	c.settle()
 }
 

@@ -75,13 +75,6 @@ func TestClusterBehindHAProxy(t *testing.T) {
 		})
 		gone.start()
 	})
-	c.event("all daemons are restarted in a row", func() {
-		for _, v := range c.daemons {
-			c.look()
-			v.stop()
-			c.lives[v]++
-			v.start()
-		}
-	})
+	c.event("all daemons are restarted in a row", c.restart)
 	c.settle()
 }
