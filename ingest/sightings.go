@@ -19,11 +19,11 @@ import (
 //	S4  only what is in the log is in other hands
 type sightings struct {
 	log     fifo[sighting]
-	first   place        // of the log's head
-	seconds fifo[second] // of the log
-	hands   map[place]holder
-	calls   []*call  // by their numbers; nil: nobody's
-	spare   []uint32 // numbers that are nobody's
+	first   place            // of the log's head
+	seconds fifo[second]     // of the log
+	hands   map[place]holder // who has what is not safe yet
+	calls   []*call          // by their numbers; nil: nobody's
+	spare   []uint32         // numbers that are nobody's
 }
 
 // place is where in the log a sighting was noted. No two ever have the same.

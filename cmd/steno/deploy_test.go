@@ -219,13 +219,19 @@ func TestServersMustSyncAlways(t *testing.T) {
 	}
 }
 
-// TestUnits: what systemd starts is a command that there is, and stays up.
-func TestUnits(t *testing.T) {
+// deployedUnits are systemd's files.
+func deployedUnits(t *testing.T) []string {
+	t.Helper()
 	units, err := fs.Glob(os.DirFS(deployed), "systemd/*.service")
 	if err != nil || len(units) != 2 {
 		t.Fatalf("%v, %v", units, err)
 	}
-	for _, path := range units {
+	return units
+}
+
+// TestUnits: what systemd starts is a command that there is, and stays up.
+func TestUnits(t *testing.T) {
+	for _, path := range deployedUnits(t) {
 		has := map[string]string{} // the last value, by section and key
 		var environ []string
 		section := ""
@@ -269,14 +275,14 @@ func TestUnitsAsSystemdReadsThem(t *testing.T) {
 		t.Skipf("needs systemd: %v", err)
 	}
 	start := regexp.MustCompile(`(?m)^ExecStart=\S+`)
-	for _, name := range []string{"steno.service", "nats-server.service"} {
-		path := filepath.Join(t.TempDir(), name)
-		unit := start.ReplaceAllString(readDeployed(t, "systemd/"+name), "ExecStart=/bin/true")
-		if err := os.WriteFile(path, []byte(unit), 0o600); err != nil {
+	for _, path := range deployedUnits(t) {
+		unit := start.ReplaceAllString(readDeployed(t, path), "ExecStart=/bin/true")
+		copied := filepath.Join(t.TempDir(), filepath.Base(path))
+		if err := os.WriteFile(copied, []byte(unit), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := exec.Command("systemd-analyze", "verify", path).CombinedOutput(); err != nil || len(out) > 0 {
-			t.Errorf("%s: %v\n%s", name, err, out)
+		if out, err := exec.Command("systemd-analyze", "verify", copied).CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("%s: %v\n%s", path, err, out)
 		}
 	}
 }
