@@ -128,7 +128,7 @@ func newTransport(maxInFlight int) *http.Transport {
 		TLSHandshakeTimeout: 10 * time.Second,
 		MaxIdleConnsPerHost: maxInFlight,
 		IdleConnTimeout:     60 * time.Second,
-		WriteBufferSize:     16 << 10, // 25 usual messages leave in one write, and each connection has one.
+		WriteBufferSize:     10 << 10, // 25 usual messages leave in one write, and each connection has one.
 		DisableCompression:  true,     // Answers are shorter than a gzip header is worth.
 		Protocols:           protocols,
 	}

@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"bytes"
 	"strings"
 	"time"
 
@@ -75,7 +74,7 @@ func (c *call) add(s said, speaker string, received time.Time) (number int) {
 		c.heard = received
 	}
 	side := &c.agent
-	if isCustomer(s.sender) {
+	if s.sender.isCustomer() {
 		side = &c.customer
 	}
 	if received.After(*side) {
@@ -83,28 +82,6 @@ func (c *call) add(s said, speaker string, received time.Time) (number int) {
 	}
 	return c.said.add(s)
 }
-
-// senderOf reads Salesforce's sender type out of a message, without decoding
-// the rest of it: in JSON without white space these bytes are nowhere else, for
-// within a string the quotes would be escaped, and no other field's name ends
-// so. They do not begin with a quote: a search would stop at every one.
-func senderOf(message []byte) string {
-	const field = `Type":"`
-	_, rest, _ := bytes.Cut(message, []byte(field))
-	sender, _, _ := bytes.Cut(rest, []byte(`"`))
-	for _, known := range senders {
-		if string(sender) == known {
-			return known
-		}
-	}
-	return string(sender)
-}
-
-// senders are Salesforce's sender types.
-var senders = [...]string{"END_USER", "HUMAN_AGENT", "VIRTUAL_AGENT", "EXTERNAL_USER", "SUPERVISOR"}
-
-// isCustomer tells the two sides of a call apart by Salesforce's sender types.
-func isCustomer(sender string) bool { return sender == "END_USER" || sender == "EXTERNAL_USER" }
 
 // hint notes a partial.
 func (c *call) hint(now time.Time, p ingest.Partial, text bool) {

@@ -209,7 +209,7 @@ func TestCallIsBounded(t *testing.T) {
 	c := &call{}
 	for i := range 100 {
 		c.hint(noon, ingest.Partial{Speaker: fmt.Sprint(i), Content: strings.Repeat("ü", maxText)}, true)
-		c.add(said{sender: "END_USER"}, "x", noon.Add(time.Duration(i)*time.Second))
+		c.add(said{sender: endUser}, "x", noon.Add(time.Duration(i)*time.Second))
 	}
 	if len(c.said.ring) != maxSaid || len(c.partial) != maxPartials {
 		t.Errorf("L3: %d utterances and %d partials are kept, want %d and %d", len(c.said.ring), len(c.partial), maxSaid, maxPartials)

@@ -222,7 +222,7 @@ func (m *Monitor) begin(now time.Time, r *spool.Record) *journey {
 	read := stampOf(now)
 	s := said{sender: senderOf(r.Message), spoken: stampOf(r.Spoken), received: stampOf(r.Received)}
 	if m.cfg.Text {
-		s.text = cut(gjson.GetBytes(r.Message, "content").Str)
+		s.more().text = cut(gjson.GetBytes(r.Message, "content").Str)
 	}
 	dialect := unknown
 	if l != nil {
@@ -248,7 +248,7 @@ func (m *Monitor) Sending(r batcher.Request) {
 				j.leave(now, company)
 				j.call.lane.take(now)
 				if s := j.said(); s != nil {
-					s.tries = u.Attempts
+					s.tries = int32(u.Attempts)
 				}
 			}
 		}
@@ -314,8 +314,10 @@ func (m *Monitor) settle(now time.Time, slots [2]*slot, j *journey, s *batcher.S
 	j.call.waiting--
 	answered := stampOf(s.Answered)
 	if said := j.said(); said != nil {
-		said.answered, said.rejected = answered, s.Rejected
-		if s.Rejected == "" && j.call.written != 0 {
+		said.answered = answered
+		if s.Rejected != "" {
+			said.more().rejected = s.Rejected
+		} else if j.call.written != 0 {
 			said.written = j.call.written
 		}
 	}

@@ -2,18 +2,32 @@ package monitor
 
 import "time"
 
-// said is one utterance as the agent sees it, with its four stamps.
+// said is one utterance as the agent sees it, with its four stamps. Twelve of
+// them are the most that a call takes here, so they are small.
 type said struct {
-	sender                              string // Salesforce's sender type
-	text                                string // empty unless Config.Text
 	spoken, received, written, answered stamp
 	clock                               time.Duration // by how much its engine's clock was behind
-	tries                               int
-	rejected                            string // the reason
+	rare                                *rare         // nil: nothing
+	tries                               int32
+	sender                              sender
+}
+
+// rare is what few utterances have, or none.
+type rare struct {
+	text     string // empty unless Config.Text
+	rejected string // the reason
 }
 
 // settled is true once the utterance's fate is known.
 func (s *said) settled() bool { return s.answered != 0 }
+
+// more is for noting what few have.
+func (s *said) more() *rare {
+	if s.rare == nil {
+		s.rare = new(rare)
+	}
+	return s.rare
+}
 
 // stamp is a time in a third of the memory, and with nothing in it that the
 // collector must look at, since much of what is said is kept: nanoseconds since

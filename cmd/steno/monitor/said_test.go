@@ -15,7 +15,7 @@ func TestLastSaid(t *testing.T) {
 		var l lastSaid
 		var want []int // by number: the tries that were noted
 		for range rapid.IntRange(0, 4*maxSaid).Draw(t, "utterances") {
-			if got := l.add(said{tries: len(want)}); got != len(want) {
+			if got := l.add(said{tries: int32(len(want))}); got != len(want) {
 				t.Fatalf("U1: number %d, want %d", got, len(want))
 			}
 			want = append(want, len(want))
@@ -34,7 +34,7 @@ func TestLastSaid(t *testing.T) {
 		}
 		n := rapid.IntRange(0, maxSaid).Draw(t, "n")
 		var got []int
-		l.last(n, func(s *said) { got = append(got, s.tries) })
+		l.last(n, func(s *said) { got = append(got, int(s.tries)) })
 		if want = want[max(0, len(want)-n):]; !slices.Equal(got, want) {
 			t.Fatalf("the last %d are %v, want %v", n, got, want)
 		}

@@ -141,8 +141,12 @@ func (s *said) show(now time.Time) SaidShown {
 	if s.settled() {
 		end = s.answered.time()
 	}
-	return SaidShown{
-		Sender: s.sender, Text: s.text, Spoken: s.spoken.millis(), Received: s.received.millis(), Written: s.written.millis(),
-		Answered: s.answered.millis(), Latency: inSeconds(max(0, end.Sub(s.spoken.time())-s.clock)), Requests: s.tries, Rejected: s.rejected,
+	shown := SaidShown{
+		Sender: s.sender.String(), Spoken: s.spoken.millis(), Received: s.received.millis(), Written: s.written.millis(),
+		Answered: s.answered.millis(), Latency: inSeconds(max(0, end.Sub(s.spoken.time())-s.clock)), Requests: int(s.tries),
 	}
+	if s.rare != nil {
+		shown.Text, shown.Rejected = s.rare.text, s.rare.rejected
+	}
+	return shown
 }
