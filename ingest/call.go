@@ -12,9 +12,9 @@ type callKeyOf struct {
 // transcript goes out under one key. Server.mu guards it.
 type call struct {
 	key     callKeyOf
-	streams map[*stream]struct{}
-	ids     index  // where in the registry's log its message ids are
-	number  uint32 // the log's name for it; 0: it has none
+	streams []*stream // in no order: each knows its seat, and most calls have one or two
+	ids     index     // where in the registry's log its message ids are
+	number  uint32    // the log's name for it; 0: it has none
 	// sessions is the session that an engine began last, by the leg that it
 	// speaks on: who sends again from the middle on does not say it. Nil: none.
 	sessions map[string]string
@@ -26,15 +26,15 @@ type call struct {
 func (g *registry) call(k callKeyOf) *call {
 	c := g.calls[k]
 	if c == nil {
-		c = &call{key: k, streams: map[*stream]struct{}{}}
+		c = &call{key: k}
 		g.calls[k] = c
 	}
 	return c
 }
 
 func (g *registry) join(s *stream, c *call) {
-	s.call = c
-	c.streams[s] = struct{}{}
+	s.call, s.seat = c, len(c.streams)
+	c.streams = append(c.streams, s)
 	if !s.ended {
 		c.marked = false
 		g.live(c, 1)
@@ -46,8 +46,11 @@ func (g *registry) leave(s *stream) {
 	if c == nil {
 		return
 	}
-	s.call = nil
-	delete(c.streams, s)
+	last := len(c.streams) - 1
+	c.streams[s.seat] = c.streams[last]
+	c.streams[s.seat].seat = s.seat
+	c.streams[last] = nil
+	c.streams, s.call = c.streams[:last], nil
 	if !s.ended {
 		g.live(c, -1)
 	}
@@ -96,7 +99,7 @@ func (c *call) over(owner *connection) bool {
 	if c.live > 0 {
 		return false
 	}
-	for s := range c.streams {
+	for _, s := range c.streams {
 		if !s.endSafe && (!s.ended || s.owner != owner) {
 			return false
 		}

@@ -17,6 +17,7 @@ type stream struct {
 	id      spool.StreamID
 	epoch   string // this life of the stream
 	call    *call
+	seat    int         // among the call's streams
 	opening *opening    // of the last open; nil for one recovered and not opened since
 	owner   *connection // nil: it waits to be resumed
 	waits   time.Time   // since when, where it has no owner
@@ -32,7 +33,8 @@ type waiting struct {
 
 // registry knows every stream, call and message id. Server.mu guards it.
 //
-//	G1  a stream is in streams if and only if it is in its call's streams
+//	G1  a stream is in streams if and only if it is in its call's streams, at its
+//	    seat
 //	G2  a stream has an owner, or is in line; entries of line whose stream has
 //	    been resumed since are skipped when their time comes
 //	G3  line and ids are sorted by time. All wait equally long, so the first that

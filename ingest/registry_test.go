@@ -97,10 +97,13 @@ func (g *registry) check(t *rapid.T, now time.Time) {
 	active, joined := 0, 0
 	for k, c := range g.calls {
 		live := 0
-		for s := range c.streams {
+		for seat, s := range c.streams {
 			joined++
 			if g.streams[s.id] != s || s.call != c {
 				t.Fatalf("G1: stream %v is in call %v and not among the streams", s.id, k)
+			}
+			if s.seat != seat {
+				t.Fatalf("G1: stream %v has seat %d in call %v, sits on %d", s.id, s.seat, k, seat)
 			}
 			if !s.ended {
 				live++
