@@ -17,9 +17,11 @@ import (
 //	B5  while it may be sent its rank is up to date; while it rests nobody asks
 //	B6  an entry knows its buffer, wherever it is: the packer forgets none of
 //	    which something waits or is in flight
+//	B7  where one entry is all that waits, it lies in room
 type buffer struct {
 	call     string
 	entries  []Entry
+	room     [1]Entry
 	urgent   int
 	ended    bool
 	inFlight bool
@@ -44,6 +46,9 @@ type buffer struct {
 // add appends an utterance that begins to wait at since.
 func (b *buffer) add(u *Utterance, since time.Time, lim Limits) {
 	n := len(b.entries)
+	if n == 0 {
+		b.entries = b.room[:0] // B7
+	}
 	if n == 0 || !b.entries[n-1].takes(u, lim) {
 		b.entries = append(b.entries, Entry{Call: b.call, Utterances: make([]*Utterance, 0, lim.MaxMessages), oldest: since, from: b})
 		n++
@@ -104,6 +109,7 @@ func (b *buffer) clear(n int, rejected bool) {
 // unshift puts back an entry that must be sent again.
 func (b *buffer) unshift(e Entry) {
 	b.entries = append([]Entry{e}, b.entries...)
+	b.room = [1]Entry{}
 	if b.urgent > 0 {
 		b.urgent++
 	}

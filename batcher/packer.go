@@ -45,7 +45,8 @@ type Limits struct {
 //	    halves, until the poison is alone; it is rejected, the rest goes. One
 //	    that only failed may hold poison if that stays while others fare well
 //	R9  memory is proportional to the utterances held: a call of which nothing
-//	    waits or is in flight is forgotten, but for the ended ones of a day
+//	    waits or is in flight is forgotten, but for the ended ones of a day. Up to
+//	    maxSpare of their buffers are used again
 //	R10 what is said of a call that ended more than EndGrace ago is not sent but
 //	    rejected: Salesforce takes no more of a closed conversation. An utterance
 //	    of a stream begins the call anew, and so does a dead letter that is
@@ -59,15 +60,16 @@ type Limits struct {
 type packer struct {
 	lim      Limits
 	calls    map[string]*buffer
-	ready    queue // may go, with company
-	stale    queue // the same, and old (R5)
-	apart    queue // may go, without company: there may be poison (R8)
-	resting  queue // may go later (R7)
-	entries  int   // in ready
-	full     int   // of them, those that cannot grow
-	turn     bool  // of the stale ones
-	held     int   // utterances waiting or in flight
-	inFlight int   // requests
+	spare    []*buffer // of no call
+	ready    queue     // may go, with company
+	stale    queue     // the same, and old (R5)
+	apart    queue     // may go, without company: there may be poison (R8)
+	resting  queue     // may go later (R7)
+	entries  int       // in ready
+	full     int       // of them, those that cannot grow
+	turn     bool      // of the stale ones
+	held     int       // utterances waiting or in flight
+	inFlight int       // requests
 	gate     gate
 	flight   flight
 	window   window
@@ -122,8 +124,7 @@ func (p *packer) add(now time.Time, r *spool.Record) *Utterance {
 		return u
 	}
 	if b == nil {
-		b = &buffer{call: r.Call}
-		p.calls[r.Call] = b
+		b = p.begin(r.Call)
 	}
 	since := r.Received
 	if since.After(now) { // the clock was set back, or another machine's stamped it
@@ -136,6 +137,31 @@ func (p *packer) add(now time.Time, r *spool.Record) *Utterance {
 	p.held++
 	p.enqueue(now, b)
 	return u
+}
+
+// maxSpare is more than calls begin and are forgotten while a few requests are
+// in flight: where little is said, that is once for each utterance.
+const maxSpare = 256
+
+// begin gives a call of which nothing is held a buffer.
+func (p *packer) begin(call string) (b *buffer) {
+	if last := len(p.spare) - 1; last >= 0 {
+		b, p.spare = p.spare[last], p.spare[:last]
+	} else {
+		b = new(buffer)
+	}
+	b.call = call
+	p.calls[call] = b
+	return b
+}
+
+// forget takes the buffer of a call of which nothing is held any more.
+func (p *packer) forget(b *buffer) {
+	delete(p.calls, b.call)
+	*b = buffer{}
+	if len(p.spare) < maxSpare {
+		p.spare = append(p.spare, b)
+	}
 }
 
 // drain says that nothing more will come.
@@ -174,7 +200,7 @@ func (p *packer) enqueue(now time.Time, b *buffer) {
 	switch {
 	case b.inFlight:
 	case len(b.entries) == 0:
-		delete(p.calls, b.call)
+		p.forget(b)
 	case b.restedAt.After(now):
 		p.resting.put(b)
 	case b.suspects > 0:
