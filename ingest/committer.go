@@ -25,9 +25,9 @@ func (c *connection) commit() {
 		for _, body := range first {
 			w.write(body)
 		}
-		if len(t.steps) > 0 && c.store(&t) {
+		if t != nil && c.store(t) {
 			w.answer(t.steps)
-			c.server.spares.putTurn(&t)
+			c.server.spares.putTurn(t)
 		}
 		if w.err != nil {
 			// The reader must not go on for a client that cannot be answered.
@@ -49,26 +49,26 @@ const (
 // take says what there is to do: answers that go out at once, or a turn. It
 // hands out one of the two at a time, since a client that is slow to read must
 // not keep its connection busy (C1).
-func (c *connection) take() (first [][]byte, t turn, _ next) {
+func (c *connection) take() (first [][]byte, t *turn, _ next) {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	switch {
 	case c.left:
-		return nil, turn{}, hangUp
+		return nil, nil, hangUp
 	case len(c.first) > 0:
 		first, c.first = c.first, nil
-		return first, turn{}, answer
-	case len(c.turn.steps) > 0:
-		t, c.turn = c.turn, turn{}
+		return first, nil, answer
+	case c.turn != nil:
+		t, c.turn = c.turn, nil
 		c.busy = true
-		c.markEnds(&t, c)
+		c.markEnds(t, c)
 		return nil, t, answer
 	case c.closing.code != 0 || c.readEnded:
 		c.release()
-		return nil, turn{}, hangUp
+		return nil, nil, hangUp
 	}
 	c.working = false // C5: only here, and under the lock under which work is given
-	return nil, turn{}, rest
+	return nil, nil, rest
 }
 
 // markEnds adds the mark of a call's end for every call that is over with this

@@ -50,7 +50,7 @@ type connection struct {
 	since  time.Time // when the client has connected; so too
 
 	// Server.mu guards these.
-	turn      turn
+	turn      *turn // nil: nothing is owed an answer
 	first     [][]byte // answers about earlier turns, or about none: they go before the turn's own
 	owed      int      // steps that are not safe, in turn or with the committer
 	closing   closing
@@ -213,7 +213,9 @@ func (c *connection) release() {
 	}
 	c.left = true
 	g := &c.server.registry
-	g.revoke(&c.turn, c)
+	if c.turn != nil {
+		g.revoke(c.turn, c)
+	}
 	now := time.Now()
 	for s := range c.streams {
 		g.rollback(s)

@@ -385,7 +385,8 @@ func (e *engine) keep(u *assembly.Utterance, now time.Time) {
 			signal(s.wake)
 		}
 		s.registry.say(at, checksum(p.Text))
-		e.c.turn.ids = append(e.c.turn.ids, at)
+		t := e.c.current()
+		t.ids = append(t.ids, at)
 	}
 }
 

@@ -89,11 +89,11 @@ func (p *spares) putWriter(w *writer) {
 const maxSpareTurn = 1024
 
 // turn is an empty one that has room.
-func (p *spares) turn() turn {
+func (p *spares) turn() *turn {
 	if t, ok := p.turns.Get().(*turn); ok {
-		return *t
+		return t
 	}
-	return turn{steps: make([]step, 0, 1)}
+	return new(turn)
 }
 
 // putTurn takes a turn back that was answered. Its records are cleared as soon
@@ -104,14 +104,15 @@ func (p *spares) putTurn(t *turn) {
 		return
 	}
 	clear(t.steps)
-	p.turns.Put(&turn{steps: t.steps[:0], records: t.records[:0], ids: t.ids[:0]})
+	*t = turn{steps: t.steps[:0], records: t.records[:0], ids: t.ids[:0]}
+	p.turns.Put(t)
 }
 
 // current is the turn that the connection takes messages into. The lock is
 // held.
 func (c *connection) current() *turn {
-	if c.turn.steps == nil {
+	if c.turn == nil {
 		c.turn = c.server.spares.turn()
 	}
-	return &c.turn
+	return c.turn
 }

@@ -17,6 +17,10 @@ const (
 	notesEvery = 2 * time.Second // how often that is looked at
 )
 
+// maxSpareSettlements is the number above which the memory of what a note was
+// written from is not worth keeping.
+const maxSpareSettlements = 4096
+
 // noteRequest asks the keep loop to note at once what is settled, and marks.
 type noteRequest struct {
 	marks []mark
@@ -46,6 +50,8 @@ type keeper struct {
 	notes   int            // since they were last written anew
 	anew    bool           // a note was not written: only writing all anew makes up for it
 	rewrite bool           // and what is in the file must not be trusted
+
+	spare []spool.Settlement // the memory of what the last note was written from
 }
 
 // keepLoop writes down what was settled, until ctx is done; then once more.
@@ -144,7 +150,10 @@ func (s *Spool) writeNote(ctx context.Context, k *keeper) {
 	n := s.emptyNote()
 	n.forgets = s.unsaid
 	unsaved := s.ledger.unsaved
-	s.ledger.unsaved, s.unsaid = nil, nil
+	s.ledger.unsaved, s.unsaid = k.spare[:0], nil
+	if k.spare = unsaved; cap(unsaved) > maxSpareSettlements {
+		k.spare = nil
+	}
 	if s.notesDistrusted {
 		k.anew, k.rewrite, s.notesDistrusted = true, true, false
 	}
