@@ -23,7 +23,7 @@ type thrift struct {
 
 const (
 	cheap, dear  = 0.06, 0.10
-	leastGarbage = 40
+	leastGarbage = 25
 	mostGarbage  = 100
 	thriftEvery  = time.Second
 )

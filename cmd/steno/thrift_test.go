@@ -19,9 +19,9 @@ func TestThrift(t *testing.T) {
 			}
 		}
 	}
-	f(0.01, 40)
-	f(0.08, 40)
-	f(0.12, 60, 90, 100, 100)
+	f(0.01, 25)
+	f(0.08, 25)
+	f(0.12, 37, 55, 82, 100, 100)
 	f(0.08, 100)
 	f(0.01, 90, 81, 72)
 	if got := th.look(collected, in); got != 64 { // nothing was collected since
