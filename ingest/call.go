@@ -131,7 +131,7 @@ func (g *registry) seen(c *call, id messageHash, owner holder) bool {
 	if !known {
 		return false
 	}
-	by := g.ids.hands[p]
+	by := g.ids.inHand(p)
 	return by == 0 || by == owner
 }
 
@@ -153,14 +153,14 @@ func (g *registry) revises(c *call, id messageHash, said uint32) bool {
 
 // keep marks what owner has taken in as safe.
 func (g *registry) keep(p place, owner holder) {
-	if g.ids.hands[p] == owner {
-		delete(g.ids.hands, p)
+	if g.ids.inHand(p) == owner {
+		g.ids.letGo(p)
 	}
 }
 
 // drop forgets what owner has taken in and could not make safe.
 func (g *registry) drop(p place, owner holder) {
-	if g.ids.hands[p] == owner {
+	if g.ids.inHand(p) == owner {
 		g.tidy(g.ids.remove(p))
 	}
 }

@@ -50,7 +50,7 @@ type connection struct {
 	since  time.Time // when the client has connected; so too
 
 	// Server.mu guards these.
-	turn      *turn // nil: nothing is owed an answer
+	turn      *turn    // nil: nothing is owed an answer
 	first     [][]byte // answers about earlier turns, or about none: they go before the turn's own
 	owed      int      // steps that are not safe, in turn or with the committer
 	closing   closing

@@ -4,7 +4,7 @@ package ingest
 // copied to grow, with everybody waiting for the lock, and gives its memory back
 // as it gets shorter.
 type fifo[T any] struct {
-	chunks [][]T // none is empty, except that of a fifo that is; only the last has room
+	chunks [][]T // none is empty, except that of a fifo that is, which keeps it; only the last has room
 	next   int   // chunks[0][next] is the head
 	len    int
 }
@@ -41,7 +41,7 @@ func (q *fifo[T]) pop() T {
 	if q.next == len(q.chunks[0]) {
 		q.next = 0
 		if q.len == 0 {
-			q.chunks = nil
+			q.chunks[0] = q.chunks[0][:0]
 		} else {
 			q.chunks[0] = nil
 			q.chunks = q.chunks[1:]

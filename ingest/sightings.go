@@ -16,14 +16,17 @@ import (
 //	    Empty is what was taken back, or noted again further on: an id of a call
 //	    is in the index once
 //	S3  a call has a number if and only if an id of it is in the log
-//	S4  only what is in the log is in other hands
+//	S4  hands is empty, or begins with one that is in somebody's hand; those
+//	    behind it stand beside the log's. What is not safe is as new as the wait
+//	    for the spool is long, so there are few
 type sightings struct {
 	log     fifo[sighting]
-	first   place            // of the log's head
-	seconds fifo[second]     // of the log
-	hands   map[place]holder // who has what is not safe yet
-	calls   []*call          // by their numbers; nil: nobody's
-	spare   []uint32         // numbers that are nobody's
+	first   place        // of the log's head
+	seconds fifo[second] // of the log
+	hands   fifo[holder] // who has what is not safe yet
+	held    place        // of the first of them
+	calls   []*call      // by their numbers; nil: nobody's
+	spare   []uint32     // numbers that are nobody's
 }
 
 // place is where in the log a sighting was noted. No two ever have the same.
@@ -61,7 +64,7 @@ func (h hasher) hash(messageID string) messageHash {
 }
 
 func newSightings() sightings {
-	return sightings{hands: map[place]holder{}, calls: make([]*call, 1)}
+	return sightings{calls: make([]*call, 1)}
 }
 
 // find returns the place of an id of a call.
@@ -94,9 +97,7 @@ func (s *sightings) note(c *call, id messageHash, by holder, now time.Time) plac
 		s.remove(p)
 	}
 	p := s.first + place(s.log.len)
-	if by != 0 {
-		s.hands[p] = by
-	}
+	s.hand(p, by)
 	if over := now.Add(time.Second - 1).Unix(); s.seconds.len == 0 || s.seconds.tail().over < over {
 		s.seconds.push(second{over, p})
 	}
@@ -116,8 +117,42 @@ func (s *sightings) remove(p place) *call {
 		c.number = 0
 	}
 	*seen = sighting{}
-	delete(s.hands, p)
+	s.letGo(p)
 	return c
+}
+
+// hand notes who has the newest place in hand.
+func (s *sightings) hand(p place, by holder) {
+	if by == 0 {
+		return
+	}
+	if s.hands.len == 0 {
+		s.held = p
+	}
+	for s.held+place(s.hands.len) < p { // those between were safe at once
+		s.hands.push(0)
+	}
+	s.hands.push(by)
+}
+
+// inHand is who has a place in hand; 0: nobody, it is safe.
+func (s *sightings) inHand(p place) holder {
+	if p < s.held || p-s.held >= place(s.hands.len) {
+		return 0
+	}
+	return *s.hands.at(int(p - s.held))
+}
+
+// letGo takes a place out of whosever hand it is in.
+func (s *sightings) letGo(p place) {
+	if s.inHand(p) == 0 {
+		return
+	}
+	*s.hands.at(int(p - s.held)) = 0
+	for s.hands.len > 0 && *s.hands.head() == 0 { // S4
+		s.hands.pop()
+		s.held++
+	}
 }
 
 // number gives a call one, unless it has one.

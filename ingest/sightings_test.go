@@ -118,8 +118,8 @@ func TestSightings(t *testing.T) {
 					for id := range uint64(2001) {
 						p, found := s.find(c, messageHash(id))
 						want, known := model[known{c, id}]
-						if found != known || p != want.place || found && s.hands[p] != want.by {
-							t.Fatalf("id %d is at %d, %v, in hand %d, want %+v, %v", id, p, found, s.hands[p], want, known)
+						if found != known || p != want.place || found && s.inHand(p) != want.by {
+							t.Fatalf("id %d is at %d, %v, in hand %d, want %+v, %v", id, p, found, s.inHand(p), want, known)
 						}
 						if found {
 							ids++
@@ -134,8 +134,12 @@ func TestSightings(t *testing.T) {
 					}
 					numbers[c.number] = true
 				}
-				if len(s.hands) != hands {
-					t.Fatalf("S4: %d are in other hands, want %d", len(s.hands), hands)
+				held := 0
+				for i := range s.hands.len {
+					held += int(*s.hands.at(i))
+				}
+				if held != hands || s.hands.len > 0 && *s.hands.head() == 0 || s.hands.len > s.len() {
+					t.Fatalf("S4: %d are in somebody's hands, want %d, among %d of %d", held, hands, s.hands.len, s.len())
 				}
 				if len(s.calls) > 1+len(calls) || (s.len() == 0) != (s.seconds.len == 0) {
 					t.Fatalf("%d numbers for %d calls; %d seconds for %d places", len(s.calls)-1, len(calls), s.seconds.len, s.len())
